@@ -1,0 +1,677 @@
+# cython: embedsignature=True
+"""Compiled elementwise kernels, float32 and float64: each takes the place of the NumPy body of the op of its name.
+
+A kernel returns a fresh C-contiguous array, or NotImplemented when what it was given is not its case; the caller then runs
+the NumPy body. So nothing here raises for an array it cannot treat, and nothing here needs to know every array.
+
+Its case is: exact ``ndarray``, float32 or float64 (all operands the same) in native byte order, aligned, and laid out in
+rows: the last axis contiguous, the leading axes evenly spaced (every C-contiguous array is, and so is a gate slice
+``x[:, 64:128]``). Functions of two arguments also take a Python int or float for one of them, and broadcast one operand
+into the other's shape: a single element, a trailing part of the shape (a bias), or a column ``(..., 1)``.
+
+Kernels do not touch NumPy's floating-point error state: log(0) is -inf without a warning.
+"""
+
+cimport numpy as cnp
+from cpython.float cimport PyFloat_CheckExact
+from cpython.long cimport PyLong_AsDouble, PyLong_CheckExact
+from cpython.pystate cimport PyThreadState
+from libc.math cimport INFINITY
+from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport int64_t
+
+import os
+
+cnp.import_array()
+
+
+cdef extern from "Python.h":
+    PyThreadState* PyEval_SaveThread() noexcept
+    void PyEval_RestoreThread(PyThreadState*) noexcept
+
+cdef extern from "simd.h" nogil:
+    enum:
+        OP_neg, OP_exp, OP_log, OP_sqrt, OP_square, OP_abs, OP_sign, OP_tanh, OP_sigmoid, OP_softplus, OP_relu
+        OP_add, OP_sub, OP_mul, OP_div, OP_maximum, OP_minimum, OP_eq, OP_ne, OP_lt, OP_le, OP_gt, OP_ge
+        OP_tanh_grad, OP_sigmoid_grad, OP_softplus_grad, OP_relu_grad
+        OP_softmax, OP_log_softmax, OP_logsumexp
+        INSTANCE_COUNT
+
+    ctypedef unsigned char Bool
+    ctypedef void (*UnaryLoop)(const void*, void*, ptrdiff_t) noexcept nogil
+    ctypedef void (*BinaryLoop)(const void*, int, const void*, int, void*, ptrdiff_t) noexcept nogil
+    ctypedef void (*WhereLoop)(const Bool*, const void*, int, const void*, int, void*, ptrdiff_t) noexcept nogil
+    ctypedef void (*ClipLoop)(const void*, double, double, void*, ptrdiff_t) noexcept nogil
+    ctypedef void (*RowLoop)(const void*, void*, ptrdiff_t, ptrdiff_t) noexcept nogil
+    ctypedef void (*CrossEntropyLoop)(const void*, const int64_t*, void*, ptrdiff_t, ptrdiff_t) noexcept nogil
+    ctypedef void (*CrossEntropyGradLoop)(
+        const void*, const void*, const int64_t*, void*, ptrdiff_t, ptrdiff_t) noexcept nogil
+
+    ctypedef struct Loops:
+        UnaryLoop* unary
+        BinaryLoop* binary
+        RowLoop* row
+        WhereLoop where
+        ClipLoop clip
+        CrossEntropyLoop cross_entropy
+        CrossEntropyGradLoop cross_entropy_grad
+
+    ctypedef struct Instance:
+        const char* name
+        const Loops** loops
+
+    const Instance* instances
+    bint instance_runs(int)
+
+
+cdef enum:
+    RELEASE_FROM = 32768  # elements; below, releasing the interpreter's lock costs more than it gives
+
+# ---- the instruction set ---------------------------------------------------------------------------------------------
+
+cdef const Instance* active = &instances[0]
+
+
+def isas():
+    """Names of the instruction sets that this machine runs, narrowest first."""
+    return tuple([instances[i].name.decode() for i in range(INSTANCE_COUNT) if instance_runs(i)])
+
+
+def isa():
+    """Name of the instruction set in use: the widest, or what the environment variable MINIGRAD_ISA names."""
+    return active.name.decode()
+
+
+def _use_isa(name):
+    """Switch to another instruction set of isas(), for tests and campaigns."""
+    global active
+    for i in range(INSTANCE_COUNT):
+        if instance_runs(i) and instances[i].name.decode() == name:
+            active = &instances[i]
+            return
+    raise ValueError(f"MINIGRAD_ISA={name!r}: this machine has the instruction sets {', '.join(isas())}.")
+
+
+for widest in isas():
+    pass
+_use_isa(os.environ.get("MINIGRAD_ISA") or widest)
+
+# ---- the gate --------------------------------------------------------------------------------------------------------
+
+
+cdef struct Side:            # one operand of a loop over rows
+    const char* data
+    cnp.npy_intp stride      # bytes from one row to the next
+    int step                 # 1: the row's elements follow each other, 0: one element serves the whole row
+
+
+cdef inline int precision(cnp.ndarray a) noexcept:
+    """0 for float32, 1 for float64, -1 for what no kernel reads."""
+    cdef int number = cnp.PyArray_TYPE(a)
+    if not (cnp.PyArray_FLAGS(a) & cnp.NPY_ARRAY_ALIGNED and cnp.PyArray_ISNOTSWAPPED(a)):
+        return -1
+    return 0 if number == cnp.NPY_FLOAT32 else 1 if number == cnp.NPY_FLOAT64 else -1
+
+
+cdef inline bint packed(cnp.ndarray a) noexcept:
+    return cnp.PyArray_FLAGS(a) & cnp.NPY_ARRAY_C_CONTIGUOUS != 0
+
+
+cdef inline bint same_shape(cnp.ndarray a, cnp.ndarray b) noexcept:
+    cdef int i, ndim = cnp.PyArray_NDIM(a)
+    if ndim != cnp.PyArray_NDIM(b):
+        return False
+    for i in range(ndim):
+        if cnp.PyArray_DIM(a, i) != cnp.PyArray_DIM(b, i):
+            return False
+    return True
+
+
+cdef inline cnp.ndarray empty_like(cnp.ndarray a, int number):
+    return cnp.PyArray_SimpleNew(cnp.PyArray_NDIM(a), cnp.PyArray_DIMS(a), number)
+
+
+cdef inline cnp.npy_intp last_axis(cnp.ndarray a) noexcept:
+    cdef int ndim = cnp.PyArray_NDIM(a)
+    return cnp.PyArray_DIM(a, ndim - 1) if ndim else 1
+
+
+cdef bint as_rows(cnp.ndarray a, cnp.npy_intp columns, Side* side) noexcept:
+    """Whether a reads as evenly spaced rows of that many elements; fills side."""
+    cdef cnp.npy_intp item = cnp.PyArray_ITEMSIZE(a), rows = 1
+    cdef int i, ndim = cnp.PyArray_NDIM(a)
+    side.data = cnp.PyArray_BYTES(a)
+    side.step = 1
+    side.stride = columns * item
+    if packed(a):
+        return True
+    if ndim < 2 or columns != last_axis(a) or (columns > 1 and cnp.PyArray_STRIDE(a, ndim - 1) != item):
+        return False
+    for i in range(ndim - 2, -1, -1):
+        if cnp.PyArray_DIM(a, i) == 1:
+            continue
+        if rows == 1:
+            side.stride = cnp.PyArray_STRIDE(a, i)
+        elif cnp.PyArray_STRIDE(a, i) != rows * side.stride:
+            return False
+        rows *= cnp.PyArray_DIM(a, i)
+    return True
+
+
+cdef bint broadcasts(cnp.ndarray small, cnp.ndarray big, cnp.npy_intp* columns, Side* side) noexcept:
+    """Whether small stretches to the shape of big in one of the ways that rows can express; fills columns and side."""
+    cdef int ndim = cnp.PyArray_NDIM(small), more = cnp.PyArray_NDIM(big) - ndim, ones = 0, i
+    cdef cnp.npy_intp size = cnp.PyArray_SIZE(small)
+    if more < 0 or size == 0 or not packed(small):
+        return False
+    side.data = cnp.PyArray_BYTES(small)
+    side.stride = side.step = 0
+    if size == 1:
+        columns[0] = cnp.PyArray_SIZE(big) if packed(big) else last_axis(big)
+        return True
+    while cnp.PyArray_DIM(small, ones) == 1:
+        ones += 1
+    for i in range(ones, ndim - 1):
+        if cnp.PyArray_DIM(small, i) != cnp.PyArray_DIM(big, i + more):
+            return False
+    if last_axis(small) == last_axis(big):
+        columns[0] = size
+        side.step = 1
+        return True
+    if last_axis(small) == 1 and more == 0 and ones == 0:
+        columns[0] = last_axis(big)
+        side.stride = cnp.PyArray_ITEMSIZE(small)
+        return True
+    return False
+
+
+cdef bint as_double(value, double* number):
+    """Whether value is a Python number (they take the arrays' dtype), and which."""
+    if PyFloat_CheckExact(value):
+        number[0] = <double>value
+        return True
+    if PyLong_CheckExact(value):
+        try:
+            number[0] = PyLong_AsDouble(value)
+        except OverflowError:
+            return False
+        return True
+    return False
+
+
+cdef inline PyThreadState* release(cnp.npy_intp size) noexcept:
+    """Lets other threads run while a large array is worked on; between this and reacquire, no Python object is touched."""
+    return PyEval_SaveThread() if size >= RELEASE_FROM else NULL
+
+
+cdef inline void reacquire(PyThreadState* state) noexcept:
+    if state:
+        PyEval_RestoreThread(state)
+
+
+cdef inline void store(double number, int kind, double* cell) noexcept:
+    if kind == 0:
+        (<float*>cell)[0] = <float>number
+    else:
+        cell[0] = number
+
+# ---- one array ---------------------------------------------------------------------------------------------------------
+
+
+cdef void run_unary(UnaryLoop loop, Side x, char* out, cnp.npy_intp rows, cnp.npy_intp columns,
+                    cnp.npy_intp width) noexcept nogil:
+    cdef cnp.npy_intp row
+    for row in range(rows):
+        loop(x.data + row * x.stride, out + row * width, columns)
+
+
+cdef unary(a, int op):
+    cdef cnp.ndarray x, out
+    cdef Side side
+    cdef int kind
+    cdef cnp.npy_intp size, columns, rows, width
+    cdef char* target
+    cdef UnaryLoop loop
+    if not cnp.PyArray_CheckExact(a):
+        return NotImplemented
+    x = <cnp.ndarray>a
+    kind = precision(x)
+    if kind < 0:
+        return NotImplemented
+    size = cnp.PyArray_SIZE(x)
+    loop = active.loops[kind].unary[op]
+    if packed(x) and size < RELEASE_FROM:
+        out = empty_like(x, cnp.PyArray_TYPE(x))
+        loop(cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(out), size)
+        return out
+    columns = size if packed(x) else last_axis(x)
+    if not as_rows(x, columns, &side):
+        return NotImplemented
+    out = empty_like(x, cnp.PyArray_TYPE(x))
+    if size == 0:
+        return out
+    rows, width, target = size // columns, columns * cnp.PyArray_ITEMSIZE(x), cnp.PyArray_BYTES(out)
+    cdef PyThreadState* state = release(size)
+    run_unary(loop, side, target, rows, columns, width)
+    reacquire(state)
+    return out
+
+# ---- two arrays --------------------------------------------------------------------------------------------------------
+
+
+cdef void run_binary(BinaryLoop loop, Side a, Side b, char* out, cnp.npy_intp rows, cnp.npy_intp columns,
+                     cnp.npy_intp width) noexcept nogil:
+    cdef cnp.npy_intp row
+    for row in range(rows):
+        loop(a.data + row * a.stride, a.step, b.data + row * b.stride, b.step, out + row * width, columns)
+
+
+cdef inline binary(a, b, int op):
+    """The commonest case at once: two packed arrays of one shape, small enough to keep the lock."""
+    cdef cnp.ndarray x, y, out
+    cdef int kind
+    cdef cnp.npy_intp size
+    if cnp.PyArray_CheckExact(a) and cnp.PyArray_CheckExact(b):
+        x, y = <cnp.ndarray>a, <cnp.ndarray>b
+        kind = precision(x)
+        if kind >= 0 and kind == precision(y) and packed(x) and packed(y) and same_shape(x, y):
+            size = cnp.PyArray_SIZE(x)
+            if size < RELEASE_FROM:
+                out = empty_like(x, result_type(op, cnp.PyArray_TYPE(x)))
+                active.loops[kind].binary[op](
+                    cnp.PyArray_BYTES(x), 1, cnp.PyArray_BYTES(y), 1, cnp.PyArray_BYTES(out), size)
+                return out
+    return binary_general(a, b, op)
+
+
+cdef inline int result_type(int op, int number) noexcept:
+    return cnp.NPY_BOOL if OP_eq <= op <= OP_ge else number
+
+
+cdef binary_general(a, b, int op):
+    cdef cnp.ndarray big, small, out
+    cdef Side sides[2]
+    cdef double number, cell
+    cdef int kind, more, first = 0  # which of a, b gives the result its shape
+    cdef cnp.npy_intp size, columns, rows, width
+    cdef char* target
+    cdef BinaryLoop loop
+    if cnp.PyArray_CheckExact(a) and cnp.PyArray_CheckExact(b):
+        big, small = <cnp.ndarray>a, <cnp.ndarray>b
+        kind = precision(big)
+        if kind < 0 or kind != precision(small):
+            return NotImplemented
+        if same_shape(big, small):
+            columns = cnp.PyArray_SIZE(big) if packed(big) and packed(small) else last_axis(big)
+            if not as_rows(small, columns, &sides[1]):
+                return NotImplemented
+        else:
+            more = cnp.PyArray_NDIM(small) - cnp.PyArray_NDIM(big)
+            if more > 0 or (more == 0 and cnp.PyArray_SIZE(small) > cnp.PyArray_SIZE(big)):
+                big, small, first = small, big, 1
+            if not broadcasts(small, big, &columns, &sides[1 - first]):
+                return NotImplemented
+    else:
+        if cnp.PyArray_CheckExact(b):
+            a, b, first = b, a, 1
+        if not cnp.PyArray_CheckExact(a) or not as_double(b, &number):
+            return NotImplemented
+        big = <cnp.ndarray>a
+        kind = precision(big)
+        if kind < 0:
+            return NotImplemented
+        columns = cnp.PyArray_SIZE(big) if packed(big) else last_axis(big)
+        store(number, kind, &cell)
+        sides[1 - first] = Side(<char*>&cell, 0, 0)
+    if not as_rows(big, columns, &sides[first]):
+        return NotImplemented
+    out = empty_like(big, result_type(op, cnp.PyArray_TYPE(big)))
+    size = cnp.PyArray_SIZE(big)
+    if size == 0:
+        return out
+    loop, rows, width = active.loops[kind].binary[op], size // columns, columns * cnp.PyArray_ITEMSIZE(out)
+    target = cnp.PyArray_BYTES(out)
+    cdef PyThreadState* state = release(size)
+    run_binary(loop, sides[0], sides[1], target, rows, columns, width)
+    reacquire(state)
+    return out
+
+
+cdef bint disjoint(Side x, Side y, cnp.npy_intp rows, cnp.npy_intp width) noexcept:
+    """Whether no element of x shares memory with another element of y (the very same elements may)."""
+    cdef cnp.npy_intp x_last = (rows - 1) * x.stride, y_last = (rows - 1) * y.stride
+    if x.data == y.data and (x.stride == y.stride or rows == 1):
+        return True
+    return (x.data + max(x_last, 0) + width <= y.data + min(y_last, 0)
+            or y.data + max(y_last, 0) + width <= x.data + min(x_last, 0))
+
+
+def iadd(a, b, /):
+    """a += b in place, for arrays of one shape; returns a. Refuses a read-only a, and a b that overlaps a shifted."""
+    cdef cnp.ndarray x, y
+    cdef Side into, other
+    cdef int kind
+    cdef cnp.npy_intp size, columns, rows, width
+    if not (cnp.PyArray_CheckExact(a) and cnp.PyArray_CheckExact(b)):
+        return NotImplemented
+    x, y = <cnp.ndarray>a, <cnp.ndarray>b
+    kind = precision(x)
+    if kind < 0 or kind != precision(y) or not same_shape(x, y) or not cnp.PyArray_ISWRITEABLE(x):
+        return NotImplemented
+    size = cnp.PyArray_SIZE(x)
+    columns = size if packed(x) and packed(y) else last_axis(x)
+    if not as_rows(x, columns, &into) or not as_rows(y, columns, &other):
+        return NotImplemented
+    if size == 0:
+        return a
+    rows, width = size // columns, columns * cnp.PyArray_ITEMSIZE(x)
+    if not disjoint(into, other, rows, width):
+        return NotImplemented
+    cdef BinaryLoop loop = active.loops[kind].binary[OP_add]
+    cdef PyThreadState* state = release(size)
+    run_binary(loop, into, other, <char*>into.data, rows, columns, into.stride)
+    reacquire(state)
+    return a
+
+# ---- three arguments -----------------------------------------------------------------------------------------------------
+
+
+cdef bint choice(value, cnp.ndarray cond, int kind, Side* side, double* cell):
+    """Whether value is what where() can choose from: an array of cond's shape, one element, or a Python number."""
+    cdef cnp.ndarray x
+    cdef double number
+    if cnp.PyArray_CheckExact(value):
+        x = <cnp.ndarray>value
+        side.data = cnp.PyArray_BYTES(x)
+        side.step = same_shape(x, cond)
+        return packed(x) and precision(x) == kind and (
+            side.step or (cnp.PyArray_SIZE(x) == 1 and cnp.PyArray_NDIM(x) <= cnp.PyArray_NDIM(cond)))
+    if not as_double(value, &number):
+        return False
+    store(number, kind, cell)
+    side.data, side.step = <char*>cell, 0
+    return True
+
+
+def where(cond, a, b, /):
+    """a where cond, else b. cond is a bool array and has the shape of the result; a and b may be single elements."""
+    cdef cnp.ndarray c, out
+    cdef Side x, y
+    cdef double x_cell, y_cell
+    cdef int kind = -1
+    cdef cnp.npy_intp size
+    if cnp.PyArray_CheckExact(a):
+        kind = precision(<cnp.ndarray>a)
+    elif cnp.PyArray_CheckExact(b):
+        kind = precision(<cnp.ndarray>b)
+    if kind < 0 or not cnp.PyArray_CheckExact(cond):
+        return NotImplemented
+    c = <cnp.ndarray>cond
+    if cnp.PyArray_TYPE(c) != cnp.NPY_BOOL or not packed(c):
+        return NotImplemented
+    if not choice(a, c, kind, &x, &x_cell) or not choice(b, c, kind, &y, &y_cell):
+        return NotImplemented
+    out = empty_like(c, cnp.NPY_FLOAT64 if kind else cnp.NPY_FLOAT32)
+    size = cnp.PyArray_SIZE(c)
+    cdef const Bool* mask = <const Bool*>cnp.PyArray_DATA(c)
+    cdef void* target = cnp.PyArray_DATA(out)
+    cdef WhereLoop loop = active.loops[kind].where
+    cdef PyThreadState* state = release(size)
+    loop(mask, x.data, x.step, y.data, y.step, target, size)
+    reacquire(state)
+    return out
+
+
+def clip(x, lo, hi, /):
+    """x held between two Python numbers, as np.clip does it; None leaves that side open."""
+    cdef cnp.ndarray a, out
+    cdef double low = -INFINITY, high = INFINITY
+    cdef int kind
+    cdef cnp.npy_intp size
+    if not cnp.PyArray_CheckExact(x):
+        return NotImplemented
+    if not (lo is None or as_double(lo, &low)) or not (hi is None or as_double(hi, &high)):
+        return NotImplemented
+    a = <cnp.ndarray>x
+    kind = precision(a)
+    if kind < 0 or not packed(a):
+        return NotImplemented
+    out = empty_like(a, cnp.PyArray_TYPE(a))
+    size = cnp.PyArray_SIZE(a)
+    cdef void* source = cnp.PyArray_DATA(a)
+    cdef void* target = cnp.PyArray_DATA(out)
+    cdef ClipLoop loop = active.loops[kind].clip
+    cdef PyThreadState* state = release(size)
+    loop(source, low, high, target, size)
+    reacquire(state)
+    return out
+
+# ---- rows ----------------------------------------------------------------------------------------------------------------
+
+
+cdef rows_op(x, int op):
+    cdef cnp.ndarray a, out
+    cdef int kind, ndim
+    cdef cnp.npy_intp size, n
+    if not cnp.PyArray_CheckExact(x):
+        return NotImplemented
+    a = <cnp.ndarray>x
+    kind, ndim, n, size = precision(a), cnp.PyArray_NDIM(a), last_axis(a), cnp.PyArray_SIZE(a)
+    if kind < 0 or not packed(a) or ndim == 0 or n == 0:  # an empty row has no maximum: the NumPy body says so
+        return NotImplemented
+    out = cnp.PyArray_SimpleNew(ndim - (op == OP_logsumexp), cnp.PyArray_DIMS(a), cnp.PyArray_TYPE(a))
+    cdef void* source = cnp.PyArray_DATA(a)
+    cdef void* target = cnp.PyArray_DATA(out)
+    cdef RowLoop loop = active.loops[kind].row[op]
+    cdef PyThreadState* state = release(size)
+    loop(source, target, size // n, n)
+    reacquire(state)
+    return out
+
+
+def softmax(x, /):
+    """exp(x) / sum(exp(x)) along the last axis; 0 for a row of -inf, NaN for a row with +inf."""
+    return rows_op(x, OP_softmax)
+
+
+def log_softmax(x, /):
+    """log(softmax(x)) along the last axis; -inf for a row of -inf, NaN for a row with +inf."""
+    return rows_op(x, OP_log_softmax)
+
+
+def logsumexp(x, /):
+    """log(sum(exp(x))) over the last axis; -inf for a row of -inf, NaN for a row with +inf."""
+    return rows_op(x, OP_logsumexp)
+
+
+cdef bint labelled(x, target):
+    """Whether x is (N, C) with C > 0 and target (N,) of int64 within [0, C)."""
+    cdef cnp.ndarray a, t
+    cdef cnp.npy_intp row
+    cdef const int64_t* label
+    if not (cnp.PyArray_CheckExact(x) and cnp.PyArray_CheckExact(target)):
+        return False
+    a, t = <cnp.ndarray>x, <cnp.ndarray>target
+    if (precision(a) < 0 or not packed(a) or cnp.PyArray_NDIM(a) != 2
+            or cnp.PyArray_TYPE(t) != cnp.NPY_INT64 or cnp.PyArray_NDIM(t) != 1 or not packed(t)
+            or not cnp.PyArray_ISBEHAVED_RO(t) or cnp.PyArray_DIM(t, 0) != cnp.PyArray_DIM(a, 0)):
+        return False
+    label = <const int64_t*>cnp.PyArray_DATA(t)
+    for row in range(cnp.PyArray_DIM(t, 0)):
+        if not 0 <= label[row] < cnp.PyArray_DIM(a, 1):
+            return False
+    return cnp.PyArray_DIM(a, 1) > 0
+
+
+def cross_entropy(x, target, /):
+    """logsumexp(x) - x[target] for each row: x (N, C), target (N,) of int64 -> (N,). All targets must be in [0, C)."""
+    if not labelled(x, target):
+        return NotImplemented
+    cdef cnp.ndarray a = <cnp.ndarray>x, t = <cnp.ndarray>target
+    cdef cnp.ndarray out = cnp.PyArray_SimpleNew(1, cnp.PyArray_DIMS(a), cnp.PyArray_TYPE(a))
+    cdef CrossEntropyLoop loop = active.loops[precision(a)].cross_entropy
+    cdef void* source = cnp.PyArray_DATA(a)
+    cdef void* result = cnp.PyArray_DATA(out)
+    cdef const int64_t* labels = <const int64_t*>cnp.PyArray_DATA(t)
+    cdef cnp.npy_intp rows = cnp.PyArray_DIM(a, 0), n = cnp.PyArray_DIM(a, 1)
+    cdef PyThreadState* state = release(rows * n)
+    loop(source, labels, result, rows, n)
+    reacquire(state)
+    return out
+
+
+def cross_entropy_grad(g, x, target, /):
+    """g[:, None] * (softmax(x) - onehot(target)): g (N,), x (N, C), target (N,) of int64 -> (N, C)."""
+    if not cnp.PyArray_CheckExact(g) or not labelled(x, target):
+        return NotImplemented
+    cdef cnp.ndarray a = <cnp.ndarray>x, t = <cnp.ndarray>target, gs = <cnp.ndarray>g
+    if precision(gs) != precision(a) or not same_shape(gs, t) or not packed(gs):
+        return NotImplemented
+    cdef cnp.ndarray out = empty_like(a, cnp.PyArray_TYPE(a))
+    cdef CrossEntropyGradLoop loop = active.loops[precision(a)].cross_entropy_grad
+    cdef void* incoming = cnp.PyArray_DATA(gs)
+    cdef void* source = cnp.PyArray_DATA(a)
+    cdef void* result = cnp.PyArray_DATA(out)
+    cdef const int64_t* labels = <const int64_t*>cnp.PyArray_DATA(t)
+    cdef cnp.npy_intp rows = cnp.PyArray_DIM(a, 0), n = cnp.PyArray_DIM(a, 1)
+    cdef PyThreadState* state = release(rows * n)
+    loop(incoming, source, labels, result, rows, n)
+    reacquire(state)
+    return out
+
+# ---- the table -----------------------------------------------------------------------------------------------------------
+
+
+def neg(x, /):
+    """-x"""
+    return unary(x, OP_neg)
+
+
+def exp(x, /):
+    """e^x"""
+    return unary(x, OP_exp)
+
+
+def log(x, /):
+    """Natural logarithm: -inf at 0, NaN below."""
+    return unary(x, OP_log)
+
+
+def sqrt(x, /):
+    """Square root: NaN below 0."""
+    return unary(x, OP_sqrt)
+
+
+def square(x, /):
+    """x * x"""
+    return unary(x, OP_square)
+
+
+def abs(x, /):
+    """|x|"""
+    return unary(x, OP_abs)
+
+
+def sign(x, /):
+    """-1, 0 or 1; NaN stays."""
+    return unary(x, OP_sign)
+
+
+def tanh(x, /):
+    """Hyperbolic tangent."""
+    return unary(x, OP_tanh)
+
+
+def sigmoid(x, /):
+    """1 / (1 + e^-x)"""
+    return unary(x, OP_sigmoid)
+
+
+def softplus(x, /):
+    """log(1 + e^x)"""
+    return unary(x, OP_softplus)
+
+
+def relu(x, /):
+    """x where not x <= 0, else 0: NaN stays."""
+    return unary(x, OP_relu)
+
+
+def add(a, b, /):
+    """a + b"""
+    return binary(a, b, OP_add)
+
+
+def sub(a, b, /):
+    """a - b"""
+    return binary(a, b, OP_sub)
+
+
+def mul(a, b, /):
+    """a * b"""
+    return binary(a, b, OP_mul)
+
+
+def div(a, b, /):
+    """a / b"""
+    return binary(a, b, OP_div)
+
+
+def maximum(a, b, /):
+    """The larger; NaN where either is."""
+    return binary(a, b, OP_maximum)
+
+
+def minimum(a, b, /):
+    """The smaller; NaN where either is."""
+    return binary(a, b, OP_minimum)
+
+
+def eq(a, b, /):
+    """a == b, bool"""
+    return binary(a, b, OP_eq)
+
+
+def ne(a, b, /):
+    """a != b, bool"""
+    return binary(a, b, OP_ne)
+
+
+def lt(a, b, /):
+    """a < b, bool"""
+    return binary(a, b, OP_lt)
+
+
+def le(a, b, /):
+    """a <= b, bool"""
+    return binary(a, b, OP_le)
+
+
+def gt(a, b, /):
+    """a > b, bool"""
+    return binary(a, b, OP_gt)
+
+
+def ge(a, b, /):
+    """a >= b, bool"""
+    return binary(a, b, OP_ge)
+
+
+def tanh_grad(g, out, /):
+    """g * (1 - out^2)"""
+    return binary(g, out, OP_tanh_grad)
+
+
+def sigmoid_grad(g, out, /):
+    """g * out * (1 - out)"""
+    return binary(g, out, OP_sigmoid_grad)
+
+
+def softplus_grad(g, x, /):
+    """g * sigmoid(x)"""
+    return binary(g, x, OP_softplus_grad)
+
+
+def relu_grad(g, x, /):
+    """g where not x <= 0, else exactly 0, whatever g is."""
+    return binary(g, x, OP_relu_grad)

@@ -1,0 +1,414 @@
+/* The formulas and the loops, for one element type on one instruction set. simd.h includes this file once for each pair
+ * and says which by three macros: BITS (32 or 64), HAVE_FMA (0 or 1) and FN(name), which gives a name its suffix.
+ *
+ * Every formula is a scalar function without branches, so that the compiler turns the loop around it into vector code; what is
+ * a choice is written `c ? a : b` with both sides computed. A vector body and its scalar tail run the same operations in
+ * the same order (the build turns contraction off, MADD asks for it by name), so an element's bits depend on nothing but
+ * the element. Instruction sets with and without FMA may differ by an ULP. */
+
+#if BITS == 32
+#define T float
+#define WORD uint32_t
+#define INT int32_t
+#define MANTISSA 23
+#define BIAS 127
+#define FABS __builtin_fabsf
+#define SQRT __builtin_sqrtf
+#define FMA __builtin_fmaf
+#define K(single, double_) single##f
+#else
+#define T double
+#define WORD uint64_t
+#define INT int64_t
+#define MANTISSA 52
+#define BIAS 1023
+#define FABS __builtin_fabs
+#define SQRT __builtin_sqrt
+#define FMA __builtin_fma
+#define K(single, double_) double_
+#endif
+
+#if HAVE_FMA
+#define MADD(a, b, c) FMA(a, b, c)
+#else
+#define MADD(a, b, c) ((a) * (b) + (c)) /* without the instruction, the builtin would be a slow call */
+#endif
+
+#define SIGN_BIT ((WORD)1 << (BITS - 1))
+#define INFINITE ((T)__builtin_inf())
+#define ROUNDER ((T)3 * ((WORD)1 << (MANTISSA - 1))) /* x + ROUNDER has no fraction bits left: adding it rounds x */
+
+/* ---- helpers -------------------------------------------------------------------------------------------------- */
+
+INLINE WORD FN(bits)(T x) {
+    WORD w;
+    memcpy(&w, &x, sizeof w);
+    return w;
+}
+
+INLINE T FN(from_bits)(WORD w) {
+    T x;
+    memcpy(&x, &w, sizeof x);
+    return x;
+}
+
+/* 2^n for a whole number n within the normal exponents. The sum keeps n + BIAS in its lowest bits: no conversion, which
+ * for 64 bits would need AVX-512. */
+INLINE T FN(pow2)(T n) { return FN(from_bits)(FN(bits)(n + (ROUNDER + BIAS)) << MANTISSA); }
+
+INLINE T FN(round)(T x) { return (x + ROUNDER) - ROUNDER; }
+
+/* Horner's rule, highest coefficient first. */
+INLINE T FN(polynomial)(T x, const T *c, int count) {
+    T sum = c[0];
+    UNROLL for (int k = 1; k < count; k++) sum = MADD(sum, x, c[k]);
+    return sum;
+}
+#define POLYNOMIAL(x, ...) \
+    FN(polynomial)(x, (const T[]){__VA_ARGS__}, (int)(sizeof((const T[]){__VA_ARGS__}) / sizeof(T)))
+
+/* ---- exp and its family --------------------------------------------------------------------------------------- */
+
+/* x = n ln 2 + r with a whole n and |r| <= ln(2) / 2; ln 2 in two parts, the first with so few bits that n * part is exact. */
+INLINE T FN(split_exponent)(T x, T *r) {
+    const T n = MADD(x, (T)1.4426950408889634, ROUNDER) - ROUNDER;
+    const T high = MADD(n, -K(0.693359375, 6.93147180369123816490e-01), x);
+    *r = MADD(n, -K(-2.12194440e-4, 1.90821492927058770002e-10), high);
+    return n;
+}
+
+/* exp(r) - 1 for |r| <= ln(2) / 2: r + r^2 / 2 + r^3 c(r), c the minimax polynomial of its degree. */
+INLINE T FN(expm1_reduced)(T r) {
+#if BITS == 32
+    const T c = POLYNOMIAL(r, 1.9909898e-4f, 1.3933491e-3f, 8.333282e-3f, 4.166648e-2f, 1.6666667e-1f);
+#else
+    const T c = POLYNOMIAL(r, 2.51124637027781722e-8, 2.76225527622625916e-7, 2.75572348426080295e-6,
+                           2.48015156111124118e-5, 1.98412698946176388e-4, 1.3888888921022984e-3,
+                           8.33333333331884894e-3, 4.16666666666189117e-2, 1.66666666666666787e-1);
+#endif
+    return MADD(r * r, MADD(r, c, (T)0.5), r);
+}
+
+/* exp(x) for x <= 0 or NaN, and (by exp below) for any x up to the first that overflows. The power of two is applied in two
+ * steps: 2^n alone may lie outside the exponent range where the product, a subnormal or the largest values, does not. */
+INLINE T FN(exp_bounded)(T x) {
+    const T low = x < K(-104.0, -746.0) ? K(-104.0, -746.0) : x;
+    T r;
+    const T n = FN(split_exponent)(low, &r);
+    const T half = FN(round)(n * (T)0.5);
+    return (1 + FN(expm1_reduced)(r)) * FN(pow2)(half) * FN(pow2)(n - half);
+}
+
+INLINE T FN(exp)(T x) { return FN(exp_bounded)(x > K(89.0, 710.0) ? K(89.0, 710.0) : x); }
+
+/* tanh|x| = e / (e + 2) with e = exp(2|x|) - 1, which keeps the small x that 1 - 2 / (exp(2|x|) + 1) would cancel. */
+INLINE T FN(tanh)(T x) {
+    const T twice = 2 * FABS(x);
+    const T y = twice > K(20.0, 40.0) ? K(20.0, 40.0) : twice; /* beyond, the answer is 1 */
+    T r;
+    const T scale = FN(pow2)(FN(split_exponent)(y, &r));
+    const T e = MADD(scale, FN(expm1_reduced)(r), scale - 1);
+    return FN(from_bits)(FN(bits)(e / (e + 2)) | (FN(bits)(x) & SIGN_BIT));
+}
+
+/* One exponential of -|x| serves both halves: 1 / (1 + e) for x >= 0, e / (1 + e) below, neither overflows. */
+INLINE T FN(sigmoid)(T x) {
+    const T e = FN(exp_bounded)(-FABS(x));
+    return (x < 0 ? e : 1) / (1 + e);
+}
+
+/* ---- log and its family --------------------------------------------------------------------------------------- */
+
+/* log(1 + f) = 2s + s z R(z), s = f / (2 + f), z = s^2, written as fdlibm does (Sun, 1993) so that f itself is never rounded. */
+INLINE T FN(log1p_unit)(T f) { /* 0 <= f <= 1 */
+    const T s = f / (2 + f), z = s * s, half_square = (T)0.5 * f * f;
+#if BITS == 32
+    const T R = POLYNOMIAL(z, 2.4301160e-1f, 2.1427584e-1f, 2.8616893e-1f, 3.9998877e-1f, 6.6666675e-1f);
+#else
+    const T R = POLYNOMIAL(z, 1.70184968115964244e-1, 8.34014328624625382e-2, 1.21060769049461798e-1,
+                           1.33009747267277258e-1, 1.53865598409280556e-1, 1.81817439284461397e-1,
+                           2.22222239696458338e-1, 2.85714285478548836e-1, 4.00000000001572398e-1,
+                           6.66666666666663038e-1);
+#endif
+    return f - (half_square - s * MADD(z, R, half_square));
+}
+
+/* x = m 2^k with sqrt(1/2) <= m < sqrt(2); then log(x) = k ln 2 + log(1 + f), f = m - 1. */
+INLINE T FN(log)(T x) {
+    const int subnormal = x < K(1.17549435e-38, 2.2250738585072014e-308);
+    const T normal = subnormal ? x * (T)((WORD)1 << MANTISSA) : x;
+    const WORD root = FN(bits)((T)0.70710678118654752);
+    const WORD w = FN(bits)(normal) + (FN(bits)((T)1) - root);
+    const T f = FN(from_bits)((w & (((WORD)1 << MANTISSA) - 1)) + root) - 1;
+    /* The exponent as a number: placed in the fraction of 2^MANTISSA, which is then subtracted. */
+    const T biased = FN(from_bits)((w >> MANTISSA) | FN(bits)((T)((WORD)1 << MANTISSA)));
+    const T k = biased - ((T)((WORD)1 << MANTISSA) + BIAS) - (subnormal ? (T)MANTISSA : 0);
+#if BITS == 32
+    /* f - f^2 / 2 + f^3 P(f): four more terms than the form in s, and no division */
+    const T P = POLYNOMIAL(f, 6.91395e-2f, -1.1789084e-1f, 1.187323e-1f, -1.2384489e-1f, 1.4218641e-1f, -1.6669242e-1f,
+                           2.0002227e-1f, -2.4999987e-1f, 3.333331e-1f);
+    const T square = f * f;
+    const T tail = MADD(k, -2.12194440e-4f, square * (f * P));
+    const T finite = MADD(k, 0.693359375f, f + MADD(square, -0.5f, tail));
+#else
+    const T s = f / (2 + f), z = s * s, half_square = (T)0.5 * f * f;
+    const T R = POLYNOMIAL(z, 1.47960672171743637e-1, 1.53140377663368562e-1, 1.81835648778355803e-1,
+                           2.22221985612405269e-1, 2.85714287425221527e-1, 3.99999999994139498e-1,
+                           6.66666666666673455e-1);
+    const T tail = MADD(s, MADD(z, R, half_square), k * 1.90821492927058770002e-10);
+    const T finite = MADD(k, 6.93147180369123816490e-01, -((half_square - tail) - f));
+#endif
+    const T nan = (T)__builtin_nan("");
+    const T above = x <= K(3.40282347e+38, 1.7976931348623157e308) ? finite : x; /* infinity and NaN stay */
+    const T below = x == 0 ? -INFINITE : nan;
+    return x <= 0 ? below : above;
+}
+
+/* log(1 + exp(x)) without overflow. */
+INLINE T FN(softplus)(T x) { return (x > 0 ? x : 0) + FN(log1p_unit)(FN(exp_bounded)(-FABS(x))); }
+
+/* ---- loops: one element type in, the same or bool out ------------------------------------------------------------ */
+
+#define UNARY(name, formula)                                                \
+    static void FN(name##_loop)(const void *px, void *pout, ptrdiff_t n) { \
+        const T *xs = (const T *)px;                                        \
+        T *out = (T *)pout;                                                 \
+        INDEPENDENT for (ptrdiff_t i = 0; i < n; i++) {                     \
+            const T x = xs[i];                                              \
+            out[i] = formula;                                               \
+        }                                                                   \
+    }
+
+UNARY(neg, -x)
+UNARY(exp, FN(exp)(x))
+UNARY(log, FN(log)(x))
+UNARY(sqrt, SQRT(x))
+UNARY(square, x * x)
+UNARY(abs, FABS(x))
+UNARY(sign, x > 0 ? 1 : (x < 0 ? -1 : (x == 0 ? 0 : x)))
+UNARY(tanh, FN(tanh)(x))
+UNARY(sigmoid, FN(sigmoid)(x))
+UNARY(softplus, FN(softplus)(x))
+UNARY(relu, x <= 0 ? 0 : x)
+
+/* A step of 0 repeats one value, a step of 1 walks an array; at least one of the two walks. */
+#define BINARY(name, RESULT, formula)                                                                    \
+    static void FN(name##_loop)(const void *pa, int a_step, const void *pb, int b_step, void *pout, ptrdiff_t n) { \
+        const T *as = (const T *)pa, *bs = (const T *)pb;                                                \
+        RESULT *out = (RESULT *)pout;                                                                    \
+        if (a_step && b_step) {                                                                          \
+            INDEPENDENT for (ptrdiff_t i = 0; i < n; i++) {                                              \
+                const T a = as[i], b = bs[i];                                                            \
+                out[i] = formula;                                                                        \
+            }                                                                                            \
+        } else if (a_step) {                                                                             \
+            const T b = *bs;                                                                             \
+            INDEPENDENT for (ptrdiff_t i = 0; i < n; i++) {                                              \
+                const T a = as[i];                                                                       \
+                out[i] = formula;                                                                        \
+            }                                                                                            \
+        } else {                                                                                         \
+            const T a = *as;                                                                             \
+            INDEPENDENT for (ptrdiff_t i = 0; i < n; i++) {                                              \
+                const T b = bs[i];                                                                       \
+                out[i] = formula;                                                                        \
+            }                                                                                            \
+        }                                                                                                \
+    }
+
+BINARY(add, T, a + b)
+BINARY(sub, T, a - b)
+BINARY(mul, T, a * b)
+BINARY(div, T, a / b)
+BINARY(maximum, T, (a >= b) | (a != a) ? a : b)
+BINARY(minimum, T, (a <= b) | (a != a) ? a : b)
+BINARY(eq, unsigned char, a == b)
+BINARY(ne, unsigned char, a != b)
+BINARY(lt, unsigned char, a < b)
+BINARY(le, unsigned char, a <= b)
+BINARY(gt, unsigned char, a > b)
+BINARY(ge, unsigned char, a >= b)
+/* Gradients: a is the incoming gradient g, b what the rule kept. */
+BINARY(tanh_grad, T, a * (1 - b * b))
+BINARY(sigmoid_grad, T, a * b * (1 - b))
+BINARY(softplus_grad, T, a * FN(sigmoid)(b))
+BINARY(relu_grad, T, b <= 0 ? 0 : a)
+
+/* where(cond, a, b): a branch inside would hide the loads from the vectoriser, so both are read. */
+#define WHERE_LOOP(A, B)                            \
+    INDEPENDENT for (ptrdiff_t i = 0; i < n; i++) { \
+        const T a = A, b = B;                       \
+        out[i] = cond[i] ? a : b;                   \
+    }
+static void FN(where_loop)(const Bool *cond, const void *pa, int a_step, const void *pb, int b_step, void *pout,
+                           ptrdiff_t n) {
+    const T *as = (const T *)pa, *bs = (const T *)pb;
+    T *out = (T *)pout;
+    if (a_step && b_step) {
+        WHERE_LOOP(as[i], bs[i])
+    } else if (a_step) {
+        const T b0 = *bs;
+        WHERE_LOOP(as[i], b0)
+    } else if (b_step) {
+        const T a0 = *as;
+        WHERE_LOOP(a0, bs[i])
+    } else {
+        const T a0 = *as, b0 = *bs;
+        WHERE_LOOP(a0, b0)
+    }
+}
+#undef WHERE_LOOP
+
+/* minimum(maximum(x, low), high), as NumPy has it when the bounds cross; NaN stays. */
+static void FN(clip_loop)(const void *px, double low, double high, void *pout, ptrdiff_t n) {
+    const T *xs = (const T *)px;
+    T *out = (T *)pout;
+    const T lo = (T)low, hi = (T)high;
+    INDEPENDENT for (ptrdiff_t i = 0; i < n; i++) {
+        const T x = xs[i];
+        const T raised = (x >= lo) | (x != x) ? x : lo;
+        out[i] = (raised <= hi) | (raised != raised) ? raised : hi;
+    }
+}
+
+/* ---- rows ------------------------------------------------------------------------------------------------------ */
+
+/* A compiler may not reorder a sum or a maximum of floats, so the order is written out: LANES partial results, then a
+ * halving tree. It is the same for every instruction set, and a row's result depends on that row alone. */
+#define LANES (64 / (BITS / 8))
+#define BLOCK 256
+
+typedef T FN(Vector) __attribute__((vector_size(64), may_alias));
+typedef INT FN(Mask) __attribute__((vector_size(64)));
+
+/* Copies n <= BLOCK elements and fills up to whole vectors with -infinity, which counts neither in max nor in sum exp. */
+INLINE ptrdiff_t FN(load_block)(T *block, const T *x, ptrdiff_t n) {
+    const ptrdiff_t padded = (n + LANES - 1) / LANES * LANES;
+    memcpy(block, x, n * sizeof(T));
+    for (ptrdiff_t i = n; i < padded; i++) block[i] = -INFINITE;
+    return padded;
+}
+
+INLINE T FN(row_max)(const T *x, ptrdiff_t n) {
+    FN(Vector) best = {0};
+    best -= INFINITE;
+    for (ptrdiff_t start = 0; start < n; start += BLOCK) {
+        T block[BLOCK] __attribute__((aligned(64)));
+        const ptrdiff_t padded = FN(load_block)(block, x + start, n - start < BLOCK ? n - start : BLOCK);
+        for (ptrdiff_t i = 0; i < padded; i += LANES) {
+            const FN(Vector) v = *(const FN(Vector) *)(block + i);
+            const FN(Mask) greater = v > best;
+            best = (FN(Vector))((greater & (FN(Mask))v) | (~greater & (FN(Mask))best));
+        }
+    }
+    for (int half = LANES / 2; half; half /= 2)
+        for (int i = 0; i < half; i++) best[i] = best[i + half] > best[i] ? best[i + half] : best[i];
+    return best[0];
+}
+
+/* Sum of exp(x - shift); the terms themselves go to out unless that is NULL. */
+INLINE T FN(row_sum_exp)(const T *x, T shift, T *out, ptrdiff_t n) {
+    FN(Vector) total = {0};
+    for (ptrdiff_t start = 0; start < n; start += BLOCK) {
+        T block[BLOCK] __attribute__((aligned(64)));
+        const ptrdiff_t count = n - start < BLOCK ? n - start : BLOCK;
+        const ptrdiff_t padded = FN(load_block)(block, x + start, count);
+        INDEPENDENT for (ptrdiff_t i = 0; i < padded; i++) block[i] = FN(exp_bounded)(block[i] - shift);
+        FN(Vector) sum = {0}; /* of one block, then of blocks: long rows of float32 lose less */
+        for (ptrdiff_t i = 0; i < padded; i += LANES) sum += *(const FN(Vector) *)(block + i);
+        total += sum;
+        if (out) memcpy(out + start, block, count * sizeof(T));
+    }
+    for (int half = LANES / 2; half; half /= 2)
+        for (int i = 0; i < half; i++) total[i] += total[i + half];
+    return total[0];
+}
+
+/* What is subtracted before exp: the row's maximum, or 0 for a row of -infinity, where the difference would be NaN. */
+INLINE T FN(row_shift)(const T *x, ptrdiff_t n) {
+    const T max = FN(row_max)(x, n);
+    return max == -INFINITE ? 0 : max;
+}
+
+/* A row of -infinity has the softmax 0, the log_softmax -infinity. With +infinity in a row the result is NaN, as
+ * exp(x - max) / sum has it. */
+INLINE void FN(softmax_row)(const T *x, T g, T *out, ptrdiff_t n) {
+    const T shift = FN(row_shift)(x, n);
+    const T sum = FN(row_sum_exp)(x, shift, out, n);
+    const T scale = sum == 0 ? 0 : g / sum;
+    INDEPENDENT for (ptrdiff_t i = 0; i < n; i++) out[i] *= scale;
+}
+
+static void FN(softmax_loop)(const void *px, void *pout, ptrdiff_t rows, ptrdiff_t n) {
+    const T *x = (const T *)px;
+    T *out = (T *)pout;
+    for (ptrdiff_t row = 0; row < rows; row++, x += n, out += n) FN(softmax_row)(x, 1, out, n);
+}
+
+static void FN(log_softmax_loop)(const void *px, void *pout, ptrdiff_t rows, ptrdiff_t n) {
+    const T *x = (const T *)px;
+    T *out = (T *)pout;
+    for (ptrdiff_t row = 0; row < rows; row++, x += n, out += n) {
+        const T shift = FN(row_shift)(x, n);
+        const T sum = FN(row_sum_exp)(x, shift, NULL, n);
+        const T log_sum = sum == 0 ? 0 : FN(log)(sum);
+        INDEPENDENT for (ptrdiff_t i = 0; i < n; i++) out[i] = (x[i] - shift) - log_sum;
+    }
+}
+
+static void FN(logsumexp_loop)(const void *px, void *pout, ptrdiff_t rows, ptrdiff_t n) {
+    const T *x = (const T *)px;
+    T *out = (T *)pout;
+    for (ptrdiff_t row = 0; row < rows; row++, x += n) {
+        const T shift = FN(row_shift)(x, n);
+        out[row] = shift + FN(log)(FN(row_sum_exp)(x, shift, NULL, n));
+    }
+}
+
+/* logsumexp(x) - x[target], with the maximum taken off both before they meet. */
+static void FN(cross_entropy_loop)(const void *px, const int64_t *target, void *pout, ptrdiff_t rows, ptrdiff_t n) {
+    const T *x = (const T *)px;
+    T *out = (T *)pout;
+    for (ptrdiff_t row = 0; row < rows; row++, x += n) {
+        const T shift = FN(row_shift)(x, n);
+        out[row] = FN(log)(FN(row_sum_exp)(x, shift, NULL, n)) - (x[target[row]] - shift);
+    }
+}
+
+/* g (softmax(x) - 1[target]) */
+static void FN(cross_entropy_grad_loop)(const void *pg, const void *px, const int64_t *target, void *pout, ptrdiff_t rows,
+                                        ptrdiff_t n) {
+    const T *g = (const T *)pg, *x = (const T *)px;
+    T *out = (T *)pout;
+    for (ptrdiff_t row = 0; row < rows; row++, x += n, out += n) {
+        FN(softmax_row)(x, g[row], out, n);
+        out[target[row]] -= g[row];
+    }
+}
+
+#define ENTRY(name) FN(name##_loop),
+static const Loops FN(loops) = {
+    {UNARY_OPS(ENTRY)}, {BINARY_OPS(ENTRY)},    {ROW_OPS(ENTRY)},
+    FN(where_loop),     FN(clip_loop),          FN(cross_entropy_loop),
+    FN(cross_entropy_grad_loop),
+};
+
+#undef T
+#undef WORD
+#undef INT
+#undef MANTISSA
+#undef BIAS
+#undef FABS
+#undef SQRT
+#undef FMA
+#undef K
+#undef MADD
+#undef SIGN_BIT
+#undef INFINITE
+#undef ROUNDER
+#undef POLYNOMIAL
+#undef UNARY
+#undef BINARY
+#undef LANES
+#undef BLOCK
+#undef ENTRY

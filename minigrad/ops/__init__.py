@@ -1,0 +1,63 @@
+"""Every operation. Importing this package fills the tensor's operators and gives operations their compiled kernels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minigrad import config
+from minigrad.op import Op
+from minigrad.tape import operators
+
+from . import elementwise, index, linalg, reduce, shape
+from .creation import arange, from_numpy, full, ones, rand, randn, tensor, zeros
+from .elementwise import (
+    astype, clip, clone, div, eq, exp, ge, gt, le, log, lt, maximum, minimum, mul, ne, neg, relu, sigmoid, sign, softplus, sqrt,
+    square, sub, tanh, where, add,
+)
+from .elementwise import abs_ as abs
+from .elementwise import pow_ as pow
+from .index import getitem, take
+from .linalg import linear, matmul
+from .reduce import argmax, cross_entropy_rows, log_softmax, logsumexp, mean, softmax
+from .reduce import max_ as max
+from .reduce import sum_ as sum
+from .shape import broadcast_to, concatenate, expand_dims, reshape, split, squeeze, stack, sum_to, swapaxes, transpose
+
+MODULES = (elementwise, index, linalg, reduce, shape)
+
+
+def all_ops() -> dict[str, Op]:
+    """Every operation of the package by name, the gradient operations too."""
+    found = {value.name: value for module in MODULES for value in vars(module).values() if isinstance(value, Op)}
+    return dict(sorted(found.items()))
+
+
+def iadd(total: Any, g: Any) -> Any:
+    """total += g, for the sums of the backward walk."""
+    total += g
+    return total
+
+
+def last_axis(kernel: Any, default: Any) -> Any:
+    """A kernel over the last axis, for an operation that can work along any."""
+
+    def along(x: Any, axis: Any = default, keepdims: bool = False) -> Any:
+        return kernel(x) if x.ndim and axis in (-1, x.ndim - 1) and not keepdims else NotImplemented
+
+    return along
+
+
+def attach_kernels(module: Any) -> None:
+    """Give each operation the compiled kernel of its name, if `module` has one (None takes them all away)."""
+    for name, operation in all_ops().items():
+        operation.kernel = getattr(module, name, None)
+    if module is not None:
+        shape.identity.kernel = None
+        for operation in (reduce.softmax, reduce.log_softmax, reduce.logsumexp):
+            operation.kernel = last_axis(operation.kernel, operation.settings["axis"])
+        reduce.cross_entropy_rows.kernel = module.cross_entropy
+    operators["iadd"] = iadd if module is None else lambda total, g: iadd(total, g) if module.iadd(total, g) is NotImplemented else total
+
+
+operators.update(all_ops(), getitem=getitem, split=split)
+attach_kernels(config.kernels())

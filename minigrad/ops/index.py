@@ -1,0 +1,94 @@
+"""Reading elements by place. The gradients add into one buffer, however many slices of a tensor were read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad.op import Into, op
+from minigrad.tape import Tensor, bare_index
+
+
+def add_at(buffer: Any, g: Any, x_shape: Any, index: Any) -> None:
+    """buffer[index] += g, with places that occur twice counted twice."""
+    if is_basic(index):
+        buffer[index] += g
+    else:
+        np.add.at(buffer, index, g)
+
+
+def is_basic(index: Any) -> bool:
+    """True for ints, slices, None and ...: each element is read once at most."""
+    parts = index if type(index) is tuple else (index,)
+    return all(part is None or part is Ellipsis or type(part) in (int, slice) for part in parts)
+
+
+@op(x=lambda g, index: getitem(g, index=index))
+def scatter(x: Any, *, shape: Any, index: Any) -> Any:
+    """Zeros of `shape` with x added at the places `index`: the gradient of getitem, and the other way round.   (k) -> (n)"""
+    out = np.zeros(shape, x.dtype)
+    add_at(out, x, shape, index)
+    return out
+
+
+@op(view=True, x=Into(lambda g, x_shape, index: scatter(g, shape=x_shape, index=index), add=add_at))
+def getitem_(x: Any, *, index: Any) -> Any:
+    """x[index] for ints, slices, None, ..., integer and boolean arrays, as NumPy indexes.   (n) -> (k)"""
+    return x[index]
+
+
+def getitem(x: Any, index: Any) -> Tensor:
+    """x[index] for ints, slices, None, ..., integer and boolean arrays, as NumPy indexes. Basic indices give views.   (n) -> (k)
+
+    >>> getitem([1.0, 2.0, 3.0], index=[0, 2])
+    tensor([1., 3.])
+    """
+    if not is_basic(index):
+        index = frozen(bare_index(index))
+    return getitem_(x, index=index)
+
+
+def frozen(index: Any) -> Any:
+    """A copy of every array in an index: the backward pass will read it again, and its owner may write to it."""
+    if isinstance(index, tuple):
+        return tuple([frozen(part) for part in index])
+    return np.array(index) if isinstance(index, np.ndarray | list) else index
+
+
+def add_rows(buffer: Any, g: Any, x_shape: Any, indices: Any, axis: int) -> None:
+    """Add each slice of g to the row of `buffer` it was taken from: sorted, then one sum a row."""
+    rows = np.moveaxis(buffer, axis, 0)
+    places = np.asarray(indices).reshape(-1) % max(len(rows), 1)
+    if not places.size:
+        return
+    lead = axis % buffer.ndim
+    source = np.moveaxis(g.reshape(x_shape[:lead] + (-1,) + x_shape[lead + 1 :]), lead, 0)
+    order = np.argsort(places, kind="stable")
+    places = places[order]
+    starts = np.flatnonzero(np.r_[True, places[1:] != places[:-1]])
+    rows[places[starts]] += np.add.reduceat(source[order], starts, axis=0)
+
+
+@op(x=lambda g, indices, axis: take(g, indices, axis=axis), indices=None)
+def scatter_rows(x: Any, indices: Any, *, shape: Any, axis: int = 0) -> Any:
+    """Zeros of `shape` with the slices of x added at `indices` along `axis`: the gradient of take.   (k,n),(k) -> (m,n)"""
+    out = np.zeros(shape, x.dtype)
+    add_rows(out, x, shape, indices, axis)
+    return out
+
+
+@op(
+    x=Into(lambda g, x_shape, indices, axis: scatter_rows(g, indices, shape=x_shape, axis=axis), add=add_rows),
+    indices=None,
+)
+def take(x: Any, indices: Any, *, axis: int = 0) -> Any:
+    """The slices of x at `indices` along `axis`; rows of a table by default: an embedding.   (m,n),(k) -> (k,n)
+
+    `indices` are whole numbers of any shape, which takes the place of the axis. Raises ShapeError if one is out of range.
+
+    >>> take([[1.0, 2.0], [3.0, 4.0]], [1, 1])
+    tensor([[3., 4.],
+            [3., 4.]])
+    """
+    return np.take(x, indices, axis)

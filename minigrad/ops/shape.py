@@ -1,0 +1,129 @@
+"""Operations that move elements about without changing them. Results may be views of their argument."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from minigrad.op import op
+from minigrad.tape import ShapeError, Tensor
+
+from .index import getitem
+
+
+@op(view=True, x=lambda g, x_shape: reshape(g, shape=x_shape))
+def reshape(x: Any, *, shape: Any) -> Any:
+    """The same elements, in the same order, in another shape; one length may be -1.   (n) -> (m)
+
+    >>> reshape([1.0, 2.0, 3.0, 4.0], (2, 2))
+    tensor([[1., 2.],
+            [3., 4.]])
+    """
+    return np.reshape(x, shape)
+
+
+@op(view=True, x=lambda g, axes: transpose(g, axes=None if axes is None else np.argsort([a % len(axes) for a in axes])))
+def transpose(x: Any, *, axes: Any = None) -> Any:
+    """The axes in another order, reversed by default.   (m,n) -> (n,m)"""
+    return np.transpose(x, axes)
+
+
+@op(view=True, x=lambda g, axis1, axis2: swapaxes(g, axis1=axis1, axis2=axis2))
+def swapaxes(x: Any, *, axis1: int, axis2: int) -> Any:
+    """Two axes exchanged.   (m,n) -> (n,m)"""
+    return np.swapaxes(x, axis1, axis2)
+
+
+@op(view=True, x=lambda g, x_shape: reshape(g, shape=x_shape))
+def expand_dims(x: Any, *, axis: Any) -> Any:
+    """A new axis of length 1 at the place `axis`, or several.   (n) -> (1,n)"""
+    return np.expand_dims(x, axis)
+
+
+@op(view=True, x=lambda g, x_shape: reshape(g, shape=x_shape))
+def squeeze(x: Any, *, axis: Any = None) -> Any:
+    """Axes of length 1 removed: all, or those named.   (1,n) -> (n)"""
+    return np.squeeze(x, axis)
+
+
+@op(view=True, x=lambda g, x_shape: sum_to(g, shape=x_shape))
+def broadcast_to(x: Any, *, shape: Any) -> Any:
+    """x repeated to `shape` by NumPy's rules (a view). Its gradient is sum_to.   (n) -> (m,n)"""
+    return np.broadcast_to(x, shape)
+
+
+@op(x=lambda g, x_shape: broadcast_to(g, shape=x_shape))
+def sum_to(x: Any, *, shape: Any) -> Any:
+    """x summed over the axes that broadcasting would have stretched from `shape`. Its gradient is broadcast_to.   (m,n) -> (n)"""
+    lead = x.ndim - len(shape)
+    stretched = tuple([i + lead for i, length in enumerate(shape) if length == 1 and x.shape[i + lead] != 1])
+    return np.add.reduce(x, axis=(*range(lead), *stretched), keepdims=True).reshape(shape)
+
+
+@op(x=lambda g: g, view=True)
+def identity(x: Any) -> Any:
+    """x itself, as a new place on the tape.   () -> ()"""
+    return x.view()
+
+
+def pieces(g: Tensor, shapes: list[tuple[int, ...]], axis: int) -> list[Tensor]:
+    """The slices of `g` along `axis` that belong to arrays of `shapes`."""
+    bounds = np.cumsum([0, *(shape[axis] for shape in shapes)]).tolist()
+    before = (slice(None),) * (axis % g.ndim)
+    return [getitem(g, index=(*before, slice(start, stop))) for start, stop in pairwise(bounds)]
+
+
+@op(xs=lambda g, xs_shape, axis: pieces(g, xs_shape, axis))
+def concatenate_(*xs: Any, axis: int = 0) -> Any:
+    """Arrays joined along an axis that exists.   (m,k),(n,k) -> (m+n,k)"""
+    return np.concatenate(xs, axis)
+
+
+@op(xs=lambda g, axis: [getitem(g, index=(*(slice(None),) * (axis % g.ndim), i)) for i in range(g.shape[axis])])
+def stack_(*xs: Any, axis: int = 0) -> Any:
+    """Arrays of one shape joined along a new axis.   (n),(n) -> (2,n)"""
+    return np.stack(xs, axis)
+
+
+def concatenate(xs: Sequence[Any], axis: int = 0) -> Tensor:
+    """A sequence of tensors joined along an axis that exists.   (m,k),(n,k) -> (m+n,k)
+
+    >>> concatenate([[1.0], [2.0, 3.0]])
+    tensor([1., 2., 3.])
+    """
+    return concatenate_(*xs, axis=axis)
+
+
+def stack(xs: Sequence[Any], axis: int = 0) -> Tensor:
+    """A sequence of tensors of one shape joined along a new axis.   (n),(n) -> (2,n)
+
+    >>> stack([[1.0, 2.0], [3.0, 4.0]], axis=1)
+    tensor([[1., 3.],
+            [2., 4.]])
+    """
+    return stack_(*xs, axis=axis)
+
+
+def split(x: Any, parts: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ...]:
+    """`parts` equal pieces along `axis`, or the pieces between the places listed in `parts` (NumPy's meaning, not PyTorch's).
+
+    The pieces are views. Raises ShapeError if the axis does not divide.   (2n) -> (n),(n)
+
+    >>> split([1.0, 2.0, 3.0, 4.0], 2)
+    (tensor([1., 2.]), tensor([3., 4.]))
+    """
+    x = x if isinstance(x, Tensor) else Tensor(x)
+    if not -x.ndim <= axis < x.ndim:
+        raise ShapeError(f"split: axis {axis} of a tensor of shape {x.shape}")
+    length = x.shape[axis]
+    if isinstance(parts, int):
+        if parts < 1 or length % parts:
+            raise ShapeError(f"split: axis {axis} of shape {x.shape} has length {length}, which does not divide into {parts} equal parts")
+        bounds = list(range(0, length + 1, length // parts)) if length else [0] * (parts + 1)
+    else:
+        bounds = [0, *parts, length]
+    before = (slice(None),) * (axis % x.ndim)
+    return tuple([getitem(x, index=(*before, slice(start, stop))) for start, stop in pairwise(bounds)])

@@ -1,0 +1,749 @@
+"""The tape: what ran, in which order, and the walk that plays it back for gradients.
+
+An operation that matters to a gradient leaves a `Node`. Nodes point to the nodes of their arguments, never to tensors, and
+each carries a `tick`, a number that grows as operations run. Walking the reachable nodes from the newest tick to the oldest is
+therefore reverse topological order, with no recursion and no counting of children. What no live tensor reaches frees itself.
+
+This file is ordinary Python and runs as such; `tape.pxd` beside it gives the compiler its types.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import inspect
+import itertools
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+
+class ShapeError(ValueError):
+    """Shapes, axes or indices that do not fit; the sentence names the operation and every shape."""
+
+
+class DtypeError(TypeError):
+    """A dtype that an operation cannot serve."""
+
+
+class MutationError(RuntimeError):
+    """An array was changed in place that a gradient still needs, or is about to be."""
+
+
+class TapeError(RuntimeError):
+    """The tape cannot be played: nothing was recorded, it was played already, or a seed is missing."""
+
+
+clock = itertools.count()  # `next` on it is atomic, so ticks stay in order whatever threads record
+recording: contextvars.ContextVar[bool] = contextvars.ContextVar("minigrad.recording", default=True)
+operators: dict[str, Any] = {}  # name -> operation; filled by minigrad.ops at import, so that this file imports nothing of ours
+publishing = threading.Lock()
+
+
+class Version:
+    """How often one buffer was changed in place, by what, and who forbids it. Shared by all tensors that view the buffer."""
+
+    __slots__ = ("cause", "count", "guard")
+
+    def __init__(self, guard: str = "") -> None:
+        self.count = 0
+        self.cause = ""
+        self.guard = guard
+
+    def bump(self, cause: str) -> None:
+        """Note that `cause` has changed the buffer: whoever kept it for a gradient will see that and refuse."""
+        self.count += 1
+        self.cause = cause
+
+
+class Node:
+    """One entry of the tape: which operation, on the results of which nodes, and the arrays its gradient rules need.
+
+    A leaf (a tensor whose gradient was asked for) has no recipe and no parents; its `.grad` lives here, so that the tape never
+    needs to point at a tensor.
+    """
+
+    __slots__ = ("__weakref__", "dtype", "grad", "kept", "parents", "recipe", "shape", "tick", "versions")
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any, recipe: Any = None, parents: Any = (), kept: Any = None) -> None:
+        self.shape = shape
+        self.dtype = dtype
+        self.recipe = recipe
+        self.parents: tuple[Node | None, ...] = parents
+        self.kept: tuple[Any, ...] | None = kept
+        self.versions: Any = None
+        self.grad: Tensor | None = None
+        self.tick: int = next(clock)
+
+    @property
+    def name(self) -> str:
+        """The operation's name, or 'leaf'."""
+        return "leaf" if self.recipe is None else str(self.recipe.op.name)
+
+    @property
+    def spent(self) -> bool:
+        """True once the walk has played this entry and dropped what it kept."""
+        return self.recipe is not None and self.kept is None
+
+    def refuse_spent(self) -> None:
+        """Raise the sentence about a tape that was played already."""
+        raise TapeError(
+            f"backward through '{self.name}' (result of shape {self.shape}): this part of the tape was already played back and its "
+            "arrays were released. The usual cause is a hidden state carried from one training iteration to the next: call "
+            "detach() on it before using it again. If two backward passes over one graph are meant, pass retain_graph=True to "
+            "the first."
+        )
+
+
+class Tensor:
+    """An n-dimensional array of numbers that remembers how it was computed.
+
+    `Tensor(data, dtype=None, requires_grad=False)` copies `data` (anything NumPy understands: nested lists, arrays, scalars).
+    Python floats become float32; a NumPy array keeps its dtype. Integer and boolean tensors are constants: only floating tensors
+    can require a gradient. Tensors are values: arithmetic makes new ones, and `+=` rebinds the name.
+
+    >>> x = Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([[2., 4.],
+            [6., 8.]])
+    """
+
+    __slots__ = ("__weakref__", "_array", "_version", "node", "parameter")
+    __array_ufunc__ = None  # ndarray * Tensor asks the Tensor
+
+    def __init__(self, data: Any, dtype: Any = None, requires_grad: bool = False) -> None:
+        self._array: np.ndarray[Any, Any] = as_array(data, dtype, copy=True)
+        self._version: Version | None = None
+        self.node: Node | None = None
+        self.parameter = False
+        if requires_grad:
+            self.requires_grad_()
+
+    # ---- what it is
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of every axis."""
+        return self._array.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """NumPy dtype of the elements."""
+        return self._array.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self._array.ndim
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self._array.size
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the elements."""
+        return self._array.nbytes
+
+    @property
+    def is_leaf(self) -> bool:
+        """True unless an operation that was recorded made this tensor."""
+        return self.node is None or self.node.recipe is None
+
+    @property
+    def requires_grad(self) -> bool:
+        """True if operations on this tensor are recorded."""
+        return self.node is not None
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that backward passes have added up, a tensor of the same shape and dtype, or None. Leaves only."""
+        return None if self.node is None else self.node.grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if self.node is None or self.node.recipe is not None:
+                raise TapeError("only a leaf that requires a gradient has a .grad to set")
+            if value.shape != self.shape or value.dtype != self.dtype:
+                raise ShapeError(f"grad of shape {value.shape}, {value.dtype} set on a tensor of shape {self.shape}, {self.dtype}")
+        if self.node is not None:
+            self.node.grad = value
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Ask for this tensor's gradient (or stop asking), and return the tensor. Raises DtypeError for integers and booleans."""
+        if self.node is not None and self.node.recipe is not None:
+            if requires_grad:
+                return self
+            raise TapeError(f"the result of '{self.node.name}' cannot stop requiring a gradient: use detach()")
+        if not requires_grad:
+            self.node = None
+        elif self.node is None:
+            if self._array.dtype.kind != "f":
+                raise DtypeError(f"a tensor of {self._array.dtype} cannot require a gradient: convert it to float32 or float64 first")
+            self.node = Node(self._array.shape, self._array.dtype)
+        if self._version is not None:
+            self._version.guard = "leaf" if requires_grad else ""
+        return self
+
+    def detach(self) -> Tensor:
+        """The same numbers (the same memory) without the history: a constant to every later gradient."""
+        out = wrap(self._array, None)
+        out._version = self.version()
+        return out
+
+    def version(self) -> Version:
+        """The version cell of this tensor's buffer, made at the first call."""
+        if self._version is None:
+            self._version = Version("" if self.node is None else self.node.name)
+        return self._version
+
+    # ---- out to Python and NumPy
+
+    def numpy(self) -> np.ndarray[Any, Any]:
+        """A read-only NumPy view of the elements (no copy). Use `.numpy().copy()` to get an array of your own."""
+        view = self._array.view()
+        view.flags.writeable = False
+        return view
+
+    def item(self) -> Any:
+        """The one element as a Python number. Raises ValueError if there is not exactly one."""
+        if self._array.size != 1:
+            raise ValueError(f"item() wants a tensor of one element; this one has shape {self.shape}")
+        return self._array.item()
+
+    def tolist(self) -> Any:
+        """The elements as nested Python lists."""
+        return self._array.tolist()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        if copy is False and dtype is not None and np.dtype(dtype) != self._array.dtype:
+            raise ValueError(f"a {dtype} array of a {self._array.dtype} tensor needs a copy")
+        if copy or (dtype is not None and np.dtype(dtype) != self._array.dtype):
+            return np.array(self._array, dtype=dtype, copy=True)
+        return self.numpy()
+
+    def __len__(self) -> int:
+        if not self._array.ndim:
+            raise TypeError("len() of a 0-d tensor")
+        return len(self._array)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self._array.ndim:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter([self[i] for i in range(len(self._array))])
+
+    def __contains__(self, value: object) -> bool:
+        return value in self._array
+
+    def __bool__(self) -> bool:
+        if self._array.size != 1:
+            raise ValueError(f"the truth of a tensor of shape {self.shape} is ambiguous: compare, then reduce to one element")
+        return bool(self._array)
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        return self._array.__index__()
+
+    def __hash__(self) -> int:
+        return object.__hash__(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and self._array.size == 1 else format(str(self), spec)
+
+    def __repr__(self) -> str:
+        text = np.array2string(self._array, separator=", ", prefix="tensor(", threshold=1000)
+        notes = [] if self._array.dtype in (np.float32, np.int64, np.bool_) else [f"dtype={self._array.dtype}"]
+        if not self._array.size:
+            notes.insert(0, f"shape={self.shape}")
+        if self.node is not None:
+            notes.append("requires_grad=True" if self.node.recipe is None else f"op={self.node.name}")
+        return ", ".join([f"tensor({text}", *notes]) + ")"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.node is not None and self.node.recipe is not None:
+            raise TapeError(
+                f"the result of '{self.node.name}' carries its tape and cannot be copied or pickled: use detach() for its values, or "
+                "clone() for a copy that stays on the tape"
+            )
+        return rebuild, (self._array.copy(), self.requires_grad, self.parameter)
+
+    # ---- changing the numbers
+
+    def assign_(self, value: Any) -> Tensor:
+        """Overwrite the elements with `value` (broadcast and cast to this tensor's dtype), and return the tensor.
+
+        For constants and leaves; the results of recorded operations refuse with MutationError. A gradient that still needs
+        the old numbers refuses later, by name, rather than use the new ones.
+        """
+        self.change("assign_", leaf=True)
+        np.copyto(self._array, value._array if isinstance(value, Tensor) else value, casting="same_kind")
+        return self
+
+    def change(self, cause: str, leaf: bool = False) -> np.ndarray[Any, Any]:
+        """The buffer, for `cause` to write to: counted in its version, refused where a graph depends on it."""
+        version = self.version()
+        guard = version.guard if self.node is None else self.node.name
+        if guard and not (leaf and guard == "leaf"):
+            what = "a leaf that requires a gradient" if guard == "leaf" else f"the result of '{guard}'"
+            raise MutationError(
+                f"{cause} would change {what} (or a view of it) of shape {self.shape} in place, under the tape's feet: build a new tensor "
+                "with where() or concatenate(), or use assign_() on a leaf between two backward passes"
+            )
+        if not self._array.flags.writeable:
+            raise MutationError(f"{cause}: the memory of this tensor of shape {self.shape} is read-only: use clone() first")
+        version.bump(cause)
+        return self._array
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self.change("item assignment")[bare_index(index)] = value._array if isinstance(value, Tensor) else value
+
+    # ---- backward
+
+    def backward(self, gradient: Any = None, *, retain_graph: bool | None = None, create_graph: bool = False) -> None:
+        """Add the gradient of this tensor to `.grad` of every leaf it was computed from.
+
+        `gradient` (this tensor's shape) is the cotangent to start from; without it the tensor must have one element, and 1 is
+        used. The tape is released as it is played unless `retain_graph`. With `create_graph` the gradients are themselves
+        recorded, so that they can be differentiated again. If anything fails, every `.grad` is as it was.
+        """
+        keep = create_graph if retain_graph is None else retain_graph
+        found = walk([self], [gradient], None, keep, create_graph)
+        with publishing:
+            fresh = [found.total(leaf) if leaf.grad is None else leaf.grad + found.totals[leaf.tick] for leaf in found.leaves]
+            for leaf, grad in zip(found.leaves, fresh, strict=True):
+                leaf.grad = grad
+
+    # ---- arithmetic: each line calls the operation of that name
+
+    def __add__(self, other: Any) -> Tensor:
+        return operators["add"](self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return operators["add"](other, self)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return operators["sub"](self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return operators["sub"](other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return operators["mul"](self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return operators["mul"](other, self)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return operators["div"](self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return operators["div"](other, self)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return operators["pow"](self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return operators["pow"](other, self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return operators["matmul"](self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return operators["matmul"](other, self)
+
+    def __neg__(self) -> Tensor:
+        return operators["neg"](self)
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def __abs__(self) -> Tensor:
+        return operators["abs"](self)
+
+    def __eq__(self, other: object) -> Any:
+        return operators["eq"](self, other)
+
+    def __ne__(self, other: object) -> Any:
+        return operators["ne"](self, other)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return operators["lt"](self, other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return operators["le"](self, other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return operators["gt"](self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return operators["ge"](self, other)
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return operators["getitem"](self, index=index)
+
+    # ---- the operations that read well as methods; each is documented as minigrad.<name>
+
+    def exp(self) -> Tensor:
+        return operators["exp"](self)
+
+    def log(self) -> Tensor:
+        return operators["log"](self)
+
+    def sqrt(self) -> Tensor:
+        return operators["sqrt"](self)
+
+    def square(self) -> Tensor:
+        return operators["square"](self)
+
+    def abs(self) -> Tensor:
+        return operators["abs"](self)
+
+    def tanh(self) -> Tensor:
+        return operators["tanh"](self)
+
+    def sigmoid(self) -> Tensor:
+        return operators["sigmoid"](self)
+
+    def relu(self) -> Tensor:
+        return operators["relu"](self)
+
+    def clip(self, lo: float | None = None, hi: float | None = None) -> Tensor:
+        return operators["clip"](self, lo=lo, hi=hi)
+
+    def astype(self, dtype: Any) -> Tensor:
+        return operators["astype"](self, dtype=np.dtype(dtype))
+
+    def clone(self) -> Tensor:
+        return operators["clone"](self)
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return operators["sum"](self, axis=axis, keepdims=keepdims)
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return operators["mean"](self, axis=axis, keepdims=keepdims)
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return operators["max"](self, axis=axis, keepdims=keepdims)
+
+    def argmax(self, axis: int | None = None) -> Tensor:
+        return operators["argmax"](self, axis=axis)
+
+    def logsumexp(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return operators["logsumexp"](self, axis=axis, keepdims=keepdims)
+
+    def softmax(self, axis: int = -1) -> Tensor:
+        return operators["softmax"](self, axis=axis)
+
+    def log_softmax(self, axis: int = -1) -> Tensor:
+        return operators["log_softmax"](self, axis=axis)
+
+    def matmul(self, other: Any) -> Tensor:
+        return operators["matmul"](self, other)
+
+    def reshape(self, *shape: Any) -> Tensor:
+        return operators["reshape"](self, shape=spread(shape))
+
+    def transpose(self, *axes: Any) -> Tensor:
+        return operators["transpose"](self, axes=spread(axes) or None)
+
+    @property
+    def T(self) -> Tensor:
+        """The tensor with its axes in reverse order."""
+        return operators["transpose"](self, axes=None)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
+        return operators["swapaxes"](self, axis1=axis1, axis2=axis2)
+
+    def expand_dims(self, axis: Any) -> Tensor:
+        return operators["expand_dims"](self, axis=axis)
+
+    def squeeze(self, axis: Any = None) -> Tensor:
+        return operators["squeeze"](self, axis=axis)
+
+    def broadcast_to(self, *shape: Any) -> Tensor:
+        return operators["broadcast_to"](self, shape=spread(shape))
+
+    def split(self, parts: Any, axis: int = 0) -> tuple[Tensor, ...]:
+        return operators["split"](self, parts, axis=axis)
+
+    def take(self, indices: Any, axis: int = 0) -> Tensor:
+        return operators["take"](self, indices, axis=axis)
+
+
+class Gradients:
+    """The walk's own table of what has arrived at each node so far.
+
+    Rules may hand over memory that others see too (their `g`, a kept array), so the second contribution to a node allocates,
+    and only what the table has allocated itself is added to in place.
+    """
+
+    __slots__ = ("leaves", "owned", "recorded", "serves", "totals", "wanted")
+
+    def __init__(self, recorded: bool, serves: set[int] | None) -> None:
+        self.totals: dict[int, Tensor] = {}
+        self.owned: set[int] = set()
+        self.recorded = recorded  # create_graph: sums are operations too, and nothing is changed in place
+        self.serves = serves  # ticks of the nodes that lead to what was asked for; None means all
+        self.leaves: list[Node] = []
+        self.wanted: dict[int, Tensor] = {}
+
+    def add(self, node: Node, g: Tensor, name: str) -> None:
+        """One more contribution `g` to the gradient of `node`, from a rule of the operation `name`."""
+        array = g._array
+        if array.shape != node.shape:
+            raise TapeError(f"a gradient rule of '{name}' gave shape {array.shape} for an argument of shape {node.shape}")
+        if array.dtype is not node.dtype:
+            g = operators["astype"](g, dtype=node.dtype)
+        held = self.totals.get(node.tick)
+        if held is None:
+            self.totals[node.tick] = g
+        elif self.recorded:
+            self.totals[node.tick] = operators["add"](held, g)
+        elif node.tick in self.owned:
+            operators["iadd"](held._array, g._array)
+        else:
+            self.totals[node.tick] = operators["add"](held, g)
+            self.owned.add(node.tick)
+
+    def buffer(self, node: Node) -> np.ndarray[Any, Any]:
+        """The total of `node` as memory that a rule may add to: how k slices of one tensor share one gradient buffer."""
+        held = self.totals.get(node.tick)
+        if held is None or node.tick not in self.owned:
+            array = np.zeros(node.shape, node.dtype) if held is None else held._array.copy()
+            self.totals[node.tick] = held = wrap(array, None)
+            self.owned.add(node.tick)
+        return held._array
+
+    def total(self, node: Node) -> Tensor | None:
+        """The gradient of `node` in memory that nobody else holds, or None if none arrived."""
+        g = self.wanted.get(node.tick)
+        if g is None:
+            g = self.totals.get(node.tick)
+        return g if g is None or node.tick in self.owned else operators["clone"](g)
+
+
+def wrap(array: Any, node: Node | None) -> Tensor:
+    """A tensor around `array` as it is: no copy, no check."""
+    tensor = Tensor.__new__(Tensor)
+    tensor._array = array
+    tensor._version = None
+    tensor.node = node
+    tensor.parameter = False
+    return tensor
+
+
+def walk(
+    outputs: Sequence[Tensor], seeds: Sequence[Any], wanted: Sequence[Node] | None, retain_graph: bool, create_graph: bool
+) -> Gradients:
+    """Play the tape back from `outputs` and return the table of gradients: of all leaves, or of the nodes `wanted` alone."""
+    starts = [(out, seed(out, given)) for out, given in zip(outputs, seeds, strict=True)]
+    order = newest_first([out.node for out in outputs if out.node is not None])
+    table = Gradients(create_graph, None if wanted is None else leading_to(wanted, order))
+    asked = {node.tick for node in wanted or ()}
+    token = recording.set(create_graph)
+    try:
+        for out, start in starts:
+            if out.node is not None:
+                table.add(out.node, start, "backward")
+        for node in order:
+            if node.recipe is None:
+                if node.tick in table.totals:
+                    table.leaves.append(node)
+                continue
+            g = table.totals.pop(node.tick, None)
+            if g is not None:
+                if node.tick in asked:
+                    table.wanted[node.tick] = g
+                if node.kept is None:
+                    node.refuse_spent()
+                node.recipe.play(node, g, table)
+            if not retain_graph:
+                node.kept = None
+                node.parents = ()
+    finally:
+        recording.reset(token)
+    return table
+
+
+def seed(out: Tensor, given: Any) -> Tensor:
+    """The cotangent a walk starts from, checked against the output it belongs to."""
+    if out.node is None:
+        raise TapeError(
+            "backward on a tensor that does not require a gradient: no tensor with requires_grad=True led to it, or it was made under no_grad "
+            "or by detach()"
+        )
+    if given is None:
+        if out.size != 1:
+            raise ShapeError(
+                f"backward needs a scalar, this tensor has shape {out.shape}: reduce it with .sum() or .mean(), or pass gradient= of that shape"
+            )
+        return wrap(np.ones(out.shape, out.dtype), None)
+    g = given if isinstance(given, Tensor) else Tensor(given, dtype=out.dtype)
+    if g.shape != out.shape:
+        raise ShapeError(f"gradient= has shape {g.shape}, the tensor it is the gradient of has shape {out.shape}")
+    return g
+
+
+def newest_first(roots: list[Node]) -> list[Node]:
+    """All nodes that the roots were computed from, newest first; raises TapeError if any was played already."""
+    found = {root.tick: root for root in roots}
+    todo = list(found.values())
+    while todo:
+        node = todo.pop()
+        if node.recipe is not None and node.kept is None:
+            node.refuse_spent()
+        for parent in node.parents:
+            if parent is not None and parent.tick not in found:
+                found[parent.tick] = parent
+                todo.append(parent)
+    return [found[tick] for tick in sorted(found, reverse=True)]
+
+
+def leading_to(wanted: Sequence[Node], order: list[Node]) -> set[int]:
+    """The ticks of the nodes in `order` through which a gradient can reach one of `wanted`."""
+    serves = {node.tick for node in wanted}
+    for node in reversed(order):
+        if any(parent is not None and parent.tick in serves for parent in node.parents):
+            serves.add(node.tick)
+    return serves
+
+
+# ---- arrays in
+
+
+def as_array(data: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+    """`data` as a native array of numbers. Python floats become float32; arrays keep their dtype; copies if `copy`."""
+    if isinstance(data, Tensor):
+        data = data._array
+    elif isinstance(data, list | tuple):
+        data = np.asarray(bare(data))
+        dtype = dtype or (np.float32 if data.dtype == np.float64 or not data.size else None)
+    elif type(data) is float and dtype is None:
+        dtype = np.float32
+    try:
+        array = np.array(data, dtype=dtype, copy=copy, order="K" if copy is None else "C")
+    except (ValueError, TypeError) as problem:
+        raise DtypeError(f"cannot make a tensor of {type(data).__name__}: {problem}") from None
+    if array.dtype.kind not in "fiub":
+        raise DtypeError(f"tensors hold real numbers; this data has dtype {array.dtype}")
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    return array
+
+
+def bare(data: Any) -> Any:
+    """Nested lists with the tensors in them replaced by their arrays."""
+    if isinstance(data, Tensor):
+        return data._array
+    return [bare(item) for item in data] if isinstance(data, list | tuple) else data
+
+
+def bare_index(index: Any) -> Any:
+    """An index with the tensors in it replaced by their arrays."""
+    if isinstance(index, tuple):
+        return tuple([bare_index(part) for part in index])
+    return bare(index)
+
+
+def spread(values: tuple[Any, ...]) -> tuple[int, ...]:
+    """Lets `reshape(2, 3)` and `reshape((2, 3))` mean the same."""
+    return tuple(values[0]) if len(values) == 1 and isinstance(values[0], list | tuple) else values
+
+
+def rebuild(array: np.ndarray[Any, Any], requires_grad: bool, parameter: bool) -> Tensor:
+    """What a pickle calls to make a leaf again."""
+    tensor = wrap(array, None).requires_grad_(requires_grad)
+    tensor.parameter = parameter
+    return tensor
+
+
+# ---- recording on and off
+
+
+class _Recording:
+    """Switches recording for a `with` block or a decorated function; see no_grad and enable_grad."""
+
+    state = True
+
+    def __init__(self) -> None:
+        self.before: list[bool] = []
+
+    def __enter__(self) -> None:
+        self.before.append(recording.get())
+        recording.set(self.state)
+
+    def __exit__(self, *exc: object) -> None:
+        recording.set(self.before.pop())
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Decorate `function`; of a generator function each resume is covered, and nothing leaks to the consumer."""
+        switch = type(self)
+        if inspect.isgeneratorfunction(function):
+
+            @functools.wraps(function)
+            def resumed(*args: Any, **kwargs: Any) -> Any:
+                with switch():
+                    generator = function(*args, **kwargs)
+                send, value = generator.send, None
+                while True:
+                    try:
+                        with switch():
+                            item = send(value)
+                    except StopIteration as stop:
+                        return stop.value
+                    try:
+                        send, value = generator.send, (yield item)
+                    except GeneratorExit:
+                        generator.close()
+                        raise
+                    except BaseException as problem:
+                        send, value = generator.throw, problem
+
+            return resumed
+
+        @functools.wraps(function)
+        def switched(*args: Any, **kwargs: Any) -> Any:
+            with switch():
+                return function(*args, **kwargs)
+
+        return switched
+
+
+class no_grad(_Recording):
+    """Nothing is recorded inside: for evaluation, and for code that changes parameters.
+
+    A context manager and a decorator. Each thread and each asyncio task has its own switch. As in PyTorch, a `with no_grad()`
+    around a `yield` stays in force for the consumer of the generator; decorate the generator instead.
+
+    >>> x = Tensor([1.0], requires_grad=True)
+    >>> with no_grad():
+    ...     (x * 2).requires_grad
+    False
+    """
+
+    state = False
+
+
+class enable_grad(_Recording):
+    """Recording is on inside, whatever is outside: a context manager and a decorator."""
+
+    state = True
+
+
+def is_grad_enabled() -> bool:
+    """True where operations are being recorded."""
+    return recording.get()
