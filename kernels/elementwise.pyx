@@ -1,4 +1,3 @@
-# cython: embedsignature=True
 """Compiled elementwise kernels, float32 and float64: each takes the place of the NumPy body of the op of its name.
 
 A kernel returns a fresh C-contiguous array, or NotImplemented when what it was given is not its case; the caller then runs
@@ -13,9 +12,6 @@ Kernels do not touch NumPy's floating-point error state: log(0) is -inf without 
 """
 
 cimport numpy as cnp
-from cpython.float cimport PyFloat_CheckExact
-from cpython.long cimport PyLong_AsDouble, PyLong_CheckExact
-from cpython.pystate cimport PyThreadState
 from libc.math cimport INFINITY
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t
@@ -24,10 +20,8 @@ import os
 
 cnp.import_array()
 
+include "gate.pxi"
 
-cdef extern from "Python.h":
-    PyThreadState* PyEval_SaveThread() noexcept
-    void PyEval_RestoreThread(PyThreadState*) noexcept
 
 cdef extern from "simd.h" nogil:
     enum:
@@ -64,9 +58,6 @@ cdef extern from "simd.h" nogil:
     bint instance_runs(int)
 
 
-cdef enum:
-    RELEASE_FROM = 32768  # elements; below, releasing the interpreter's lock costs more than it gives
-
 # ---- the instruction set ---------------------------------------------------------------------------------------------
 
 cdef const Instance* active = &instances[0]
@@ -89,148 +80,30 @@ def _use_isa(name):
         if instance_runs(i) and instances[i].name.decode() == name:
             active = &instances[i]
             return
-    raise ValueError(f"MINIGRAD_ISA={name!r}: this machine has the instruction sets {', '.join(isas())}.")
+    raise ValueError(f"MINIGRAD_ISA names the instruction set {name!r}; this machine runs {', '.join(isas())}.")
 
 
-for widest in isas():
-    pass
-_use_isa(os.environ.get("MINIGRAD_ISA") or widest)
-
-# ---- the gate --------------------------------------------------------------------------------------------------------
-
-
-cdef struct Side:            # one operand of a loop over rows
-    const char* data
-    cnp.npy_intp stride      # bytes from one row to the next
-    int step                 # 1: the row's elements follow each other, 0: one element serves the whole row
-
-
-cdef inline int precision(cnp.ndarray a) noexcept:
-    """0 for float32, 1 for float64, -1 for what no kernel reads."""
-    cdef int number = cnp.PyArray_TYPE(a)
-    if not (cnp.PyArray_FLAGS(a) & cnp.NPY_ARRAY_ALIGNED and cnp.PyArray_ISNOTSWAPPED(a)):
-        return -1
-    return 0 if number == cnp.NPY_FLOAT32 else 1 if number == cnp.NPY_FLOAT64 else -1
-
-
-cdef inline bint packed(cnp.ndarray a) noexcept:
-    return cnp.PyArray_FLAGS(a) & cnp.NPY_ARRAY_C_CONTIGUOUS != 0
-
-
-cdef inline bint same_shape(cnp.ndarray a, cnp.ndarray b) noexcept:
-    cdef int i, ndim = cnp.PyArray_NDIM(a)
-    if ndim != cnp.PyArray_NDIM(b):
-        return False
-    for i in range(ndim):
-        if cnp.PyArray_DIM(a, i) != cnp.PyArray_DIM(b, i):
-            return False
-    return True
-
-
-cdef inline cnp.ndarray empty_like(cnp.ndarray a, int number):
-    return cnp.PyArray_SimpleNew(cnp.PyArray_NDIM(a), cnp.PyArray_DIMS(a), number)
-
-
-cdef inline cnp.npy_intp last_axis(cnp.ndarray a) noexcept:
-    cdef int ndim = cnp.PyArray_NDIM(a)
-    return cnp.PyArray_DIM(a, ndim - 1) if ndim else 1
-
-
-cdef bint as_rows(cnp.ndarray a, cnp.npy_intp columns, Side* side) noexcept:
-    """Whether a reads as evenly spaced rows of that many elements; fills side."""
-    cdef cnp.npy_intp item = cnp.PyArray_ITEMSIZE(a), rows = 1
-    cdef int i, ndim = cnp.PyArray_NDIM(a)
-    side.data = cnp.PyArray_BYTES(a)
-    side.step = 1
-    side.stride = columns * item
-    if packed(a):
-        return True
-    if ndim < 2 or columns != last_axis(a) or (columns > 1 and cnp.PyArray_STRIDE(a, ndim - 1) != item):
-        return False
-    for i in range(ndim - 2, -1, -1):
-        if cnp.PyArray_DIM(a, i) == 1:
-            continue
-        if rows == 1:
-            side.stride = cnp.PyArray_STRIDE(a, i)
-        elif cnp.PyArray_STRIDE(a, i) != rows * side.stride:
-            return False
-        rows *= cnp.PyArray_DIM(a, i)
-    return True
-
-
-cdef bint broadcasts(cnp.ndarray small, cnp.ndarray big, cnp.npy_intp* columns, Side* side) noexcept:
-    """Whether small stretches to the shape of big in one of the ways that rows can express; fills columns and side."""
-    cdef int ndim = cnp.PyArray_NDIM(small), more = cnp.PyArray_NDIM(big) - ndim, ones = 0, i
-    cdef cnp.npy_intp size = cnp.PyArray_SIZE(small)
-    if more < 0 or size == 0 or not packed(small):
-        return False
-    side.data = cnp.PyArray_BYTES(small)
-    side.stride = side.step = 0
-    if size == 1:
-        columns[0] = cnp.PyArray_SIZE(big) if packed(big) else last_axis(big)
-        return True
-    while cnp.PyArray_DIM(small, ones) == 1:
-        ones += 1
-    for i in range(ones, ndim - 1):
-        if cnp.PyArray_DIM(small, i) != cnp.PyArray_DIM(big, i + more):
-            return False
-    if last_axis(small) == last_axis(big):
-        columns[0] = size
-        side.step = 1
-        return True
-    if last_axis(small) == 1 and more == 0 and ones == 0:
-        columns[0] = last_axis(big)
-        side.stride = cnp.PyArray_ITEMSIZE(small)
-        return True
-    return False
-
-
-cdef bint as_double(value, double* number):
-    """Whether value is a Python number (they take the arrays' dtype), and which."""
-    if PyFloat_CheckExact(value):
-        number[0] = <double>value
-        return True
-    if PyLong_CheckExact(value):
-        try:
-            number[0] = PyLong_AsDouble(value)
-        except OverflowError:
-            return False
-        return True
-    return False
-
-
-cdef inline PyThreadState* release(cnp.npy_intp size) noexcept:
-    """Lets other threads run while a large array is worked on; between this and reacquire, no Python object is touched."""
-    return PyEval_SaveThread() if size >= RELEASE_FROM else NULL
-
-
-cdef inline void reacquire(PyThreadState* state) noexcept:
-    if state:
-        PyEval_RestoreThread(state)
-
-
-cdef inline void store(double number, int kind, double* cell) noexcept:
-    if kind == 0:
-        (<float*>cell)[0] = <float>number
-    else:
-        cell[0] = number
+_use_isa(os.environ.get("MINIGRAD_ISA") or isas()[len(isas()) - 1])
 
 # ---- one array ---------------------------------------------------------------------------------------------------------
 
 
 cdef void run_unary(UnaryLoop loop, Side x, char* out, cnp.npy_intp rows, cnp.npy_intp columns,
-                    cnp.npy_intp width) noexcept nogil:
-    cdef cnp.npy_intp row
+                    cnp.npy_intp item) noexcept nogil:
+    cdef cnp.npy_intp row, head = unaligned_head(out, rows, columns, item)
+    if head:
+        loop(x.data, out, head)
+        loop(x.data + head * item, out + head * item, columns - head)
+        return
     for row in range(rows):
-        loop(x.data + row * x.stride, out + row * width, columns)
+        loop(x.data + row * x.stride, out + row * columns * item, columns)
 
 
 cdef unary(a, int op):
     cdef cnp.ndarray x, out
     cdef Side side
     cdef int kind
-    cdef cnp.npy_intp size, columns, rows, width
-    cdef char* target
+    cdef cnp.npy_intp size, columns
     cdef UnaryLoop loop
     if not cnp.PyArray_CheckExact(a):
         return NotImplemented
@@ -250,20 +123,26 @@ cdef unary(a, int op):
     out = empty_like(x, cnp.PyArray_TYPE(x))
     if size == 0:
         return out
-    rows, width, target = size // columns, columns * cnp.PyArray_ITEMSIZE(x), cnp.PyArray_BYTES(out)
+    cdef char* target = cnp.PyArray_BYTES(out)
+    cdef cnp.npy_intp item = cnp.PyArray_ITEMSIZE(x)
     cdef PyThreadState* state = release(size)
-    run_unary(loop, side, target, rows, columns, width)
+    run_unary(loop, side, target, size // columns, columns, item)
     reacquire(state)
     return out
 
 # ---- two arrays --------------------------------------------------------------------------------------------------------
 
 
-cdef void run_binary(BinaryLoop loop, Side a, Side b, char* out, cnp.npy_intp rows, cnp.npy_intp columns,
-                     cnp.npy_intp width) noexcept nogil:
-    cdef cnp.npy_intp row
+cdef void run_binary(BinaryLoop loop, Side a, Side b, Side out, cnp.npy_intp rows, cnp.npy_intp columns,
+                     cnp.npy_intp item, cnp.npy_intp out_item) noexcept nogil:
+    cdef cnp.npy_intp row, head = unaligned_head(out.data, rows, columns, out_item)
+    if head:
+        loop(a.data, a.step, b.data, b.step, out.data, head)
+        a.data, b.data = a.data + a.step * head * item, b.data + b.step * head * item
+        loop(a.data, a.step, b.data, b.step, out.data + head * out_item, columns - head)
+        return
     for row in range(rows):
-        loop(a.data + row * a.stride, a.step, b.data + row * b.stride, b.step, out + row * width, columns)
+        loop(a.data + row * a.stride, a.step, b.data + row * b.stride, b.step, out.data + row * out.stride, columns)
 
 
 cdef inline binary(a, b, int op):
@@ -291,11 +170,10 @@ cdef inline int result_type(int op, int number) noexcept:
 cdef binary_general(a, b, int op):
     cdef cnp.ndarray big, small, out
     cdef Side sides[2]
+    cdef Side target
     cdef double number, cell
     cdef int kind, more, first = 0  # which of a, b gives the result its shape
-    cdef cnp.npy_intp size, columns, rows, width
-    cdef char* target
-    cdef BinaryLoop loop
+    cdef cnp.npy_intp size, columns
     if cnp.PyArray_CheckExact(a) and cnp.PyArray_CheckExact(b):
         big, small = <cnp.ndarray>a, <cnp.ndarray>b
         kind = precision(big)
@@ -329,10 +207,11 @@ cdef binary_general(a, b, int op):
     size = cnp.PyArray_SIZE(big)
     if size == 0:
         return out
-    loop, rows, width = active.loops[kind].binary[op], size // columns, columns * cnp.PyArray_ITEMSIZE(out)
-    target = cnp.PyArray_BYTES(out)
+    cdef BinaryLoop loop = active.loops[kind].binary[op]
+    cdef cnp.npy_intp item = cnp.PyArray_ITEMSIZE(big), out_item = cnp.PyArray_ITEMSIZE(out)
+    target = Side(cnp.PyArray_BYTES(out), columns * out_item, 1)
     cdef PyThreadState* state = release(size)
-    run_binary(loop, sides[0], sides[1], target, rows, columns, width)
+    run_binary(loop, sides[0], sides[1], target, size // columns, columns, item, out_item)
     reacquire(state)
     return out
 
@@ -351,7 +230,7 @@ def iadd(a, b, /):
     cdef cnp.ndarray x, y
     cdef Side into, other
     cdef int kind
-    cdef cnp.npy_intp size, columns, rows, width
+    cdef cnp.npy_intp size, columns, item
     if not (cnp.PyArray_CheckExact(a) and cnp.PyArray_CheckExact(b)):
         return NotImplemented
     x, y = <cnp.ndarray>a, <cnp.ndarray>b
@@ -364,12 +243,12 @@ def iadd(a, b, /):
         return NotImplemented
     if size == 0:
         return a
-    rows, width = size // columns, columns * cnp.PyArray_ITEMSIZE(x)
-    if not disjoint(into, other, rows, width):
+    item = cnp.PyArray_ITEMSIZE(x)
+    if not disjoint(into, other, size // columns, columns * item):
         return NotImplemented
     cdef BinaryLoop loop = active.loops[kind].binary[OP_add]
     cdef PyThreadState* state = release(size)
-    run_binary(loop, into, other, <char*>into.data, rows, columns, into.stride)
+    run_binary(loop, into, other, into, size // columns, columns, item, item)
     reacquire(state)
     return a
 

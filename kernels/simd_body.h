@@ -52,11 +52,13 @@ INLINE T FN(from_bits)(WORD w) {
     return x;
 }
 
-/* 2^n for a whole number n within the normal exponents. The sum keeps n + BIAS in its lowest bits: no conversion, which
- * for 64 bits would need AVX-512. */
-INLINE T FN(pow2)(T n) { return FN(from_bits)(FN(bits)(n + (ROUNDER + BIAS)) << MANTISSA); }
+/* 2^(n + shift), for a whole n, within the normal exponents: in the lowest bits of the sum stands n + shift + BIAS. (A
+ * conversion to a 64-bit integer would need AVX-512.) */
+INLINE T FN(pow2)(T n, T shift) { return FN(from_bits)(FN(bits)(n + (ROUNDER + BIAS + shift)) << MANTISSA); }
 
-INLINE T FN(round)(T x) { return (x + ROUNDER) - ROUNDER; }
+/* The first comparison fails where either is NaN; a + b then is NaN. */
+INLINE T FN(larger)(T a, T b) { return a >= b ? a : (a < b ? b : a + b); }
+INLINE T FN(smaller)(T a, T b) { return a <= b ? a : (a > b ? b : a + b); }
 
 /* Horner's rule, highest coefficient first. */
 INLINE T FN(polynomial)(T x, const T *c, int count) {
@@ -69,11 +71,13 @@ INLINE T FN(polynomial)(T x, const T *c, int count) {
 
 /* ---- exp and its family --------------------------------------------------------------------------------------- */
 
-/* x = n ln 2 + r with a whole n and |r| <= ln(2) / 2; ln 2 in two parts, the first with so few bits that n * part is exact. */
-INLINE T FN(split_exponent)(T x, T *r) {
-    const T n = MADD(x, (T)1.4426950408889634, ROUNDER) - ROUNDER;
+/* x = n ln 2 + r with a whole n and |r| <= ln(2) / 2; ln 2 in two parts, the first with so few bits that n * part is exact.
+ * Also 2^n, if that is normal: the sum that rounds keeps n + BIAS in its lowest bits, where an exponent can be shifted out. */
+INLINE T FN(split_exponent)(T x, T *r, T *power) {
+    const T sum = MADD(x, (T)1.4426950408889634, ROUNDER + BIAS), n = sum - (ROUNDER + BIAS);
     const T high = MADD(n, -K(0.693359375, 6.93147180369123816490e-01), x);
     *r = MADD(n, -K(-2.12194440e-4, 1.90821492927058770002e-10), high);
+    *power = FN(from_bits)(FN(bits)(sum) << MANTISSA);
     return n;
 }
 
@@ -90,13 +94,14 @@ INLINE T FN(expm1_reduced)(T r) {
 }
 
 /* exp(x) for x <= 0 or NaN, and (by exp below) for any x up to the first that overflows. The power of two is applied in two
- * steps: 2^n alone may lie outside the exponent range where the product, a subnormal or the largest values, does not. */
+ * steps, because 2^n itself may lie outside the normal exponents where the product, a subnormal or one of the largest
+ * values, does not: 2^(m - 1) with m the nearest that is normal, then what is left, mostly 2^1. */
 INLINE T FN(exp_bounded)(T x) {
-    const T low = x < K(-104.0, -746.0) ? K(-104.0, -746.0) : x;
-    T r;
-    const T n = FN(split_exponent)(low, &r);
-    const T half = FN(round)(n * (T)0.5);
-    return (1 + FN(expm1_reduced)(r)) * FN(pow2)(half) * FN(pow2)(n - half);
+    const T bounded = x < K(-104.0, -746.0) ? K(-104.0, -746.0) : x;
+    T r, unused;
+    const T n = FN(split_exponent)(bounded, &r, &unused);
+    const T m = n < 3 - BIAS ? 3 - BIAS : n;
+    return (1 + FN(expm1_reduced)(r)) * FN(pow2)(m, -1) * FN(pow2)(n - m, 1);
 }
 
 INLINE T FN(exp)(T x) { return FN(exp_bounded)(x > K(89.0, 710.0) ? K(89.0, 710.0) : x); }
@@ -105,10 +110,18 @@ INLINE T FN(exp)(T x) { return FN(exp_bounded)(x > K(89.0, 710.0) ? K(89.0, 710.
 INLINE T FN(tanh)(T x) {
     const T twice = 2 * FABS(x);
     const T y = twice > K(20.0, 40.0) ? K(20.0, 40.0) : twice; /* beyond, the answer is 1 */
-    T r;
-    const T scale = FN(pow2)(FN(split_exponent)(y, &r));
+    T r, scale;
+    FN(split_exponent)(y, &r, &scale);
     const T e = MADD(scale, FN(expm1_reduced)(r), scale - 1);
-    return FN(from_bits)(FN(bits)(e / (e + 2)) | (FN(bits)(x) & SIGN_BIT));
+    const T d = e + 2, quotient = e / d;
+#if BITS == 64
+    /* Takes back what the rounding of d added, 0.7 ULP; 1 / d = (1 - quotient) / 2. float32 stays below 2.5 without. */
+    const T lost = e < 2 ? e - (d - 2) : 0; /* exact below 2, not needed above */
+    const T t = MADD(quotient * lost, (T)0.5 * quotient - (T)0.5, quotient);
+#else
+    const T t = quotient;
+#endif
+    return FN(from_bits)(FN(bits)(t) | (FN(bits)(x) & SIGN_BIT));
 }
 
 /* One exponential of -|x| serves both halves: 1 / (1 + e) for x >= 0, e / (1 + e) below, neither overflows. */
@@ -135,14 +148,14 @@ INLINE T FN(log1p_unit)(T f) { /* 0 <= f <= 1 */
 
 /* x = m 2^k with sqrt(1/2) <= m < sqrt(2); then log(x) = k ln 2 + log(1 + f), f = m - 1. */
 INLINE T FN(log)(T x) {
-    const int subnormal = x < K(1.17549435e-38, 2.2250738585072014e-308);
-    const T normal = subnormal ? x * (T)((WORD)1 << MANTISSA) : x;
+    const T two_m = (T)((WORD)1 << MANTISSA), smallest = K(1.17549435e-38, 2.2250738585072014e-308);
+    const T normal = x < smallest ? x * two_m : x;
     const WORD root = FN(bits)((T)0.70710678118654752);
     const WORD w = FN(bits)(normal) + (FN(bits)((T)1) - root);
     const T f = FN(from_bits)((w & (((WORD)1 << MANTISSA) - 1)) + root) - 1;
     /* The exponent as a number: placed in the fraction of 2^MANTISSA, which is then subtracted. */
-    const T biased = FN(from_bits)((w >> MANTISSA) | FN(bits)((T)((WORD)1 << MANTISSA)));
-    const T k = biased - ((T)((WORD)1 << MANTISSA) + BIAS) - (subnormal ? (T)MANTISSA : 0);
+    const T biased = FN(from_bits)((w >> MANTISSA) | FN(bits)(two_m));
+    const T k = biased - (x < smallest ? two_m + (BIAS + MANTISSA) : two_m + BIAS);
 #if BITS == 32
     /* f - f^2 / 2 + f^3 P(f): four more terms than the form in s, and no division */
     const T P = POLYNOMIAL(f, 6.91395e-2f, -1.1789084e-1f, 1.187323e-1f, -1.2384489e-1f, 1.4218641e-1f, -1.6669242e-1f,
@@ -220,8 +233,8 @@ BINARY(add, T, a + b)
 BINARY(sub, T, a - b)
 BINARY(mul, T, a * b)
 BINARY(div, T, a / b)
-BINARY(maximum, T, (a >= b) | (a != a) ? a : b)
-BINARY(minimum, T, (a <= b) | (a != a) ? a : b)
+BINARY(maximum, T, FN(larger)(a, b))
+BINARY(minimum, T, FN(smaller)(a, b))
 BINARY(eq, unsigned char, a == b)
 BINARY(ne, unsigned char, a != b)
 BINARY(lt, unsigned char, a < b)
@@ -266,8 +279,8 @@ static void FN(clip_loop)(const void *px, double low, double high, void *pout, p
     const T lo = (T)low, hi = (T)high;
     INDEPENDENT for (ptrdiff_t i = 0; i < n; i++) {
         const T x = xs[i];
-        const T raised = (x >= lo) | (x != x) ? x : lo;
-        out[i] = (raised <= hi) | (raised != raised) ? raised : hi;
+        const T raised = FN(larger)(x, lo);
+        out[i] = FN(smaller)(raised, hi);
     }
 }
 

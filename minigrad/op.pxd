@@ -1,7 +1,7 @@
 # Types for the compiler; op.py is the code.
 cimport cython
 
-from minigrad.tape cimport Gradients, Node, Tensor, Version, wrap
+from minigrad.tape cimport Gradients, Node, Operator, Rules, Tensor, Version, entry, wrap
 
 
 @cython.final
@@ -13,33 +13,75 @@ cdef class Into:
 cdef class Recipe
 
 
-cdef class Op:
+cdef int GRADIENT
+cdef int RESULT
+cdef int SHAPES
+
+
+cdef class Op(Operator):
     cdef public object body
     cdef public object kernel
     cdef public str name
     cdef public bint broadcasts
     cdef public bint view
     cdef public list arguments
+    cdef public Py_ssize_t count
     cdef public dict settings
     cdef public bint variadic
     cdef public list rules
-    cdef public dict recipes
+    cdef public list recipes
 
     @cython.locals(found=Recipe)
-    cpdef Recipe recipe(self, long mask)
+    cpdef Recipe recipe(self, Py_ssize_t mask)
+
+    @cython.locals(arrays=list, mask=Py_ssize_t, constants=Py_ssize_t, position=Py_ssize_t, tensor=Tensor, out=Tensor, recipe=Recipe)
+    cpdef Tensor apply(self, tuple args, dict settings)
+
+    @cython.locals(tensor=Tensor, out=Tensor)
+    cpdef Tensor unary(self, object x)
+
+    @cython.locals(tensor=Tensor, out=Tensor, mask=Py_ssize_t)
+    cpdef Tensor binary(self, object a, object b)
+
+    cpdef share(self, Tensor out, object source)
 
 
 @cython.final
-cdef class Recipe:
+cdef class Pull:
+    cdef public Py_ssize_t position
+    cdef public object rule
+    cdef public object add
+    cdef public list wants
+    cdef public Py_ssize_t count
+    cdef public Py_ssize_t first
+    cdef public Py_ssize_t second
+
+
+cdef class Recipe(Rules):
     cdef public Op op
     cdef public list keeps
+    cdef public list settings
     cdef public list pulls
 
-    @cython.locals(op=Op, source=Tensor, version=Version, kept=list, versions=list, kind=int, position=Py_ssize_t, node=Node)
-    cpdef record(self, Tensor out, tuple args, list arrays, dict settings)
+    @cython.locals(keeps=list, count=Py_ssize_t)
+    cpdef record(self, Tensor out, tuple args, dict settings)
 
-    @cython.locals(op=Op, parent=Node, wants=list, first=Py_ssize_t, second=Py_ssize_t, position=Py_ssize_t, gradient=Tensor, kept=tuple, parents=tuple, held=list)
+    @cython.locals(tensor=Tensor)
+    cpdef object value(self, Py_ssize_t source, Tensor out, tuple args)
+
+    @cython.locals(found=list, source=Py_ssize_t, tensor=Tensor)
+    cpdef list cells(self, tuple args)
+
+    @cython.locals(op=Op, kept=tuple, parents=tuple, cell=Version, pull=Pull, parent=Node, want=Py_ssize_t)
     cpdef play(self, Node node, Tensor g, Gradients table)
 
-    @cython.locals(kind=int, position=Py_ssize_t, held=list)
-    cpdef list tensors(self, Node node, tuple kept, tuple parents, bint recorded)
+    @cython.locals(source=Py_ssize_t, parent=Node)
+    cpdef object given(self, Py_ssize_t want, Tensor g, Node node, Gradients table)
+
+
+@cython.locals(tensor=Tensor)
+cdef Node node_of(object arg)
+
+cdef tuple nodes_of(tuple args)
+
+cdef check_still(Node node, Version cell)

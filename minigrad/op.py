@@ -16,11 +16,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
-from minigrad.tape import DtypeError, Gradients, MutationError, Node, ShapeError, Tensor, Version, as_array, operators, recording, wrap
+from minigrad.tape import DtypeError, Gradients, MutationError, Node, Operator, Rules, ShapeError, Tensor, Version, as_array, entry, is_recording, wrap
 
-ARGUMENT, SHAPE, SETTING, RESULT = range(4)  # what a kept value is
-GRADIENT = -1  # a rule's want that is not kept: the g of the walk
+GRADIENT = -1  # what a rule wants that is not kept: the g of the walk
+RESULT = -2  # what is kept of an operation, beside an argument (its position) and a setting (its name) ...
+SHAPES = 1000  # ... and the shape of an argument (this plus its position)
+NO_SETTINGS: dict[str, Any] = {}
 
 
 class Into:
@@ -37,150 +40,203 @@ class Into:
         self.add = add
 
 
-class Recipe:
+class Pull:
+    """How one argument's gradient is had: the rule, and where its wants lie among the kept values (GRADIENT for the g)."""
+
+    __slots__ = ("add", "count", "first", "position", "rule", "second", "wants")
+
+    def __init__(self, position: int, rule: Any, add: Any, wants: list[int]) -> None:
+        self.position = position
+        self.rule = rule
+        self.add = add
+        self.wants = wants
+        self.count = len(wants)
+        self.first, self.second = (*wants, GRADIENT, GRADIENT)[:2]
+
+
+class Recipe(Rules):
     """What one operation keeps and plays back when a given subset of its arguments needs a gradient."""
 
-    __slots__ = ("keeps", "op", "pulls")
+    __slots__ = ("keeps", "op", "pulls", "settings")
 
     def __init__(self, op: Op, needed: list[int]) -> None:
         self.op = op
-        self.keeps: list[tuple[int, int, str]] = []  # (kind, position of the argument, name of the setting)
-        self.pulls: list[tuple[int, Any, Any, list[int]]] = []  # (argument, rule, its `add` or None, what it wants)
+        self.keeps: list[int] = []
+        self.settings: list[str] = []  # kept behind `keeps`
+        wanted = []
         for position in needed:
             rule = op.rules[position]
             add = None
             if isinstance(rule, Into):
                 rule, add = rule.rule, rule.add
             if rule is not None:
-                self.pulls.append((position, rule, add, [self.want(name) for name in inspect.signature(rule).parameters]))
+                wanted.append((position, rule, add, [self.source(name) for name in inspect.signature(rule).parameters]))
+        places: list[Any] = [*self.keeps, *self.settings]
+        self.pulls = [
+            Pull(position, rule, add, [GRADIENT if source == GRADIENT else places.index(source) for source in sources])
+            for position, rule, add, sources in wanted
+        ]
 
-    def want(self, name: str) -> int:
-        """The place in `kept` of what a rule calls `name`."""
+    def source(self, name: str) -> Any:
+        """What a rule calls `name`, noted among the things to keep."""
         op = self.op
+        argument = name.removesuffix("_shape")
         if name == "g":
             return GRADIENT
+        if name in op.settings:
+            self.settings += [] if name in self.settings else [name]
+            return name
         if name == "out":
-            source = (RESULT, 0, "")
+            source = RESULT
         elif name in op.arguments and not op.variadic:
-            source = (ARGUMENT, op.arguments.index(name), "")
-        elif name.endswith("_shape") and name[:-6] in op.arguments:
-            source = (SHAPE, op.arguments.index(name[:-6]), "")
-        elif name in op.settings:
-            source = (SETTING, 0, name)
+            source = op.arguments.index(name)
+        elif argument in op.arguments and argument != name:
+            source = SHAPES + op.arguments.index(argument)
         else:
             raise TypeError(f"a rule of operation '{op.name}' asks for '{name}', which is neither g, out, an argument, its shape nor a setting")
-        if source not in self.keeps:
-            self.keeps.append(source)
-        return self.keeps.index(source)
+        self.keeps += [] if source in self.keeps else [source]
+        return source
 
     def labels(self) -> list[str]:
         """What each kept value is, in the rules' words."""
-        return [
-            "out" if kind == RESULT else name if kind == SETTING else self.op.arguments[position] + ("_shape" if kind == SHAPE else "")
-            for kind, position, name in self.keeps
-        ]
+        names = self.op.arguments
+        kept = ["out" if k == RESULT else names[k] if k < SHAPES else f"{names[k - SHAPES]}_shape" for k in self.keeps]
+        return kept + self.settings
 
-    def record(self, out: Tensor, args: Any, arrays: list[Any], settings: dict[str, Any]) -> None:
+    def record(self, out: Tensor, args: tuple[Any, ...], settings: dict[str, Any]) -> None:
         """Give `out` its node: the parents, and what the rules have named."""
-        op = self.op
-        result = out._array
-        kept: list[Any] = []
-        versions: list[Any] = []
-        for kind, position, name in self.keeps:
-            if kind == ARGUMENT:
-                source = args[position]
-                if isinstance(source, Tensor):
-                    kept.append(source._array)
-                    if source._version is not None or source.node is None or source.node.recipe is None:
-                        version = source.version()
-                        versions.append((version, version.count, op.arguments[position]))
-                else:
-                    array = arrays[position]  # not a tensor: its owner may write to it, so a copy is kept
-                    kept.append(array.copy() if isinstance(array, np.ndarray) else array)
-            elif kind == RESULT:
-                kept.append(result)
-            elif kind == SHAPE:
-                kept.append([np.shape(array) for array in arrays] if op.variadic else np.shape(arrays[position]))
-            else:
-                kept.append(settings.get(name, op.settings[name]))
-        parents = tuple([arg.node if isinstance(arg, Tensor) else None for arg in args])
-        node = Node(result.shape, result.dtype, self, parents, tuple(kept))
-        if versions:
-            node.versions = versions
-        out.node = node
+        if not self.pulls:
+            return
+        keeps = self.keeps
+        count = len(keeps)
+        if self.settings or count > 2:
+            kept: tuple[Any, ...] = tuple([self.value(source, out, args) for source in keeps] + [settings.get(n, self.op.settings[n]) for n in self.settings])
+        elif count == 2:
+            kept = (self.value(keeps[0], out, args), self.value(keeps[1], out, args))
+        elif count == 1:
+            kept = (self.value(keeps[0], out, args),)
+        else:
+            kept = ()
+        out.node = entry(out._array, self, nodes_of(args), kept, self.cells(args))
+
+    def value(self, source: int, out: Tensor, args: tuple[Any, ...]) -> Any:
+        """One thing to keep."""
+        if source == RESULT:
+            return out._array
+        if source >= SHAPES:
+            return [np.shape(bare(arg)) for arg in args] if self.op.variadic else np.shape(bare(args[source - SHAPES]))
+        arg = args[source]
+        if isinstance(arg, Tensor):
+            tensor = arg
+            return tensor._array
+        # not a tensor: whoever owns it may write to it, so a copy is kept
+        return arg if arg is None or isinstance(arg, int | float) else as_array(arg, copy=True)
+
+    def cells(self, args: tuple[Any, ...]) -> Any:
+        """The versions of kept arguments that can be changed in place, but for leaves: those have it in their node."""
+        found = None
+        for source in self.keeps:
+            if 0 <= source < SHAPES:
+                arg = args[source]
+                if isinstance(arg, Tensor):
+                    tensor = arg
+                    if tensor.node is None or (tensor._version is not None and tensor.node.recipe is not None):
+                        found = [] if found is None else found
+                        found.append(tensor.version())
+        return found
 
     def play(self, node: Node, g: Tensor, table: Gradients) -> None:
         """Run the rules: from the gradient of the result to those of the arguments, into the walk's table."""
         op = self.op
         kept = node.kept
         parents = node.parents
-        if node.versions is not None:
-            for version, count, name in node.versions:
-                if version.count != count:
-                    refuse_moved(node, version, name)
-        held = self.tensors(node, kept, parents, table.recorded)
-        for position, rule, add, wants in self.pulls:
+        if node.cells is not None:
+            for cell in node.cells:
+                check_still(node, cell)
+        for pull in self.pulls:
             if op.variadic:
-                self.play_variadic(rule(*[g if want < 0 else held[want] for want in wants]), parents, table)
+                gradients = pull.rule(*[self.given(want, g, node, table) for want in pull.wants])
+                for parent, gradient in zip(parents, gradients, strict=True):
+                    if parent is not None and (table.serves is None or parent.tick in table.serves):
+                        table.add(parent, gradient, op)
                 continue
-            parent = parents[position]
+            parent = parents[pull.position]
             if table.serves is not None and parent.tick not in table.serves:
                 continue
-            if add is not None and not table.recorded:
-                buffer = table.buffer(parent)
-                add(buffer, *[g._array if want < 0 else kept[want] for want in wants])
+            if pull.add is not None and not table.recorded:
+                pull.add(table.buffer(parent), *[g._array if want < 0 else kept[want] for want in pull.wants])
                 continue
-            if len(wants) == 2:
-                first, second = wants
-                gradient = rule(g if first < 0 else held[first], g if second < 0 else held[second])
+            if pull.count == 1:
+                gradient = pull.rule(self.given(pull.first, g, node, table))
+            elif pull.count == 2:
+                gradient = pull.rule(self.given(pull.first, g, node, table), self.given(pull.second, g, node, table))
             else:
-                gradient = rule(*[g if want < 0 else held[want] for want in wants])
-            if gradient is None:
-                continue
-            if op.broadcasts and gradient._array.shape != parent.shape:
-                gradient = sum_to(gradient, parent.shape)
-            table.add(parent, gradient, op.name)
+                gradient = pull.rule(*[self.given(want, g, node, table) for want in pull.wants])
+            if gradient is not None:
+                table.add(parent, gradient, op)
 
-    def play_variadic(self, gradients: Any, parents: Any, table: Gradients) -> None:
-        """A variadic rule gives the gradients of all its arguments at once."""
-        for parent, gradient in zip(parents, gradients, strict=True):
-            if parent is not None and (table.serves is None or parent.tick in table.serves):
-                table.add(parent, gradient, self.op.name)
-
-    def tensors(self, node: Node, kept: Any, parents: Any, recorded: bool) -> list[Any]:
-        """The kept values as rules want them: arrays as tensors, and under create_graph with their place on the tape."""
-        held = []
-        for (kind, position, _), value in zip(self.keeps, kept):
-            if kind == ARGUMENT:
-                if isinstance(value, np.ndarray):
-                    value = wrap(value, parents[position] if recorded else None)
-            elif kind == RESULT:
-                value = wrap(value, node if recorded else None)
-            held.append(value)
-        return held
+    def given(self, want: int, g: Tensor, node: Node, table: Gradients) -> Any:
+        """What a rule asked for: arrays as tensors, which under create_graph have their place on the tape."""
+        if want < 0:
+            return g
+        value = node.kept[want]  # type: ignore[index]
+        if want >= len(self.keeps):
+            return value
+        source = self.keeps[want]
+        if source == RESULT:
+            return wrap(value, node if table.recorded else None)
+        if source >= SHAPES or not isinstance(value, ndarray):
+            return value
+        parent = node.parents[source]
+        if parent is not None and parent.recipe is None:
+            check_still(node, parent.cells[0])
+        return wrap(value, parent if table.recorded else None)
 
 
-def refuse_moved(node: Node, version: Version, name: str) -> None:
-    """Raise the sentence about a kept array that was changed."""
-    raise MutationError(
-        f"'{node.name}' (result of shape {node.shape}) kept its argument '{name}' for the backward pass, and {version.cause} has changed it in "
-        "place since: run backward before changing it, or give the operation a clone()"
-    )
+def bare(arg: Any) -> Any:
+    """The array of a tensor, anything else as it is."""
+    return arg._array if isinstance(arg, Tensor) else arg
+
+
+def node_of(arg: Any) -> Node | None:
+    """The place of an argument on the tape; None for a constant."""
+    if isinstance(arg, Tensor):
+        tensor = arg
+        return tensor.node
+    return None
+
+
+def nodes_of(args: tuple[Any, ...]) -> tuple[Node | None, ...]:
+    """The places of all arguments on the tape."""
+    if len(args) == 1:
+        return (node_of(args[0]),)
+    if len(args) == 2:
+        return (node_of(args[0]), node_of(args[1]))
+    return tuple([node_of(arg) for arg in args])
+
+
+def check_still(node: Node, cell: Version) -> None:
+    """Raise MutationError if an array that `node` kept was changed after it was kept."""
+    if cell.changed > node.tick:
+        raise MutationError(
+            f"'{node.name}' (result of shape {node.shape}) kept an argument for the backward pass, and {cell.cause} has changed it in place "
+            "since: run backward before changing it, or give the operation a clone()"
+        )
 
 
 def level(arrays: list[Any]) -> list[Any]:
     """Whole numbers beside floats take the float's dtype: NumPy would turn float32 and int64 into float64, unasked."""
-    kinds = {array.dtype.kind for array in arrays if isinstance(array, np.ndarray)}
+    kinds = {array.dtype.kind for array in arrays if isinstance(array, ndarray)}
     if "f" not in kinds or kinds <= {"f", "b"}:
         return arrays
-    to = np.result_type(*[array.dtype for array in arrays if isinstance(array, np.ndarray) and array.dtype.kind == "f"])
-    return [array.astype(to) if isinstance(array, np.ndarray) and array.dtype.kind in "iu" else array for array in arrays]
+    to = np.result_type(*[array.dtype for array in arrays if isinstance(array, ndarray) and array.dtype.kind == "f"])
+    return [array.astype(to) if isinstance(array, ndarray) and array.dtype.kind in "iu" else array for array in arrays]
 
 
-class Op:
+class Op(Operator):
     """A differentiable operation. Call it with arrays by position and settings by keyword; it returns a new tensor."""
 
-    __slots__ = ("arguments", "body", "broadcasts", "kernel", "name", "recipes", "rules", "settings", "variadic", "view")
+    __slots__ = ("arguments", "body", "broadcasts", "count", "kernel", "name", "recipes", "rules", "settings", "variadic", "view")
 
     def __init__(self, body: Callable[..., Any], rules: dict[str, Any], broadcasts: bool, view: bool) -> None:
         self.body = body
@@ -197,55 +253,100 @@ class Op:
             else:
                 self.arguments.append(parameter.name)
                 self.variadic |= parameter.kind is parameter.VAR_POSITIONAL
+        self.count = len(self.arguments)
         if sorted(rules) != sorted(self.arguments):
             raise TypeError(
                 f"operation '{self.name}' has the array arguments {self.arguments} and rules for {sorted(rules)}: each argument needs one rule, "
                 "None if it has no derivative"
             )
         self.rules = [rules[name] for name in self.arguments]
-        self.recipes: dict[int, Recipe] = {}
-        self.recipe((1 << len(self.arguments)) - 1)  # a rule that asks for something unknown fails at import
+        self.recipes: list[Recipe | None] = [None] * (2 if self.variadic else 1 << self.count)
+        self.recipe(len(self.recipes) - 1)  # a rule that asks for something unknown fails at import
 
     def __repr__(self) -> str:
         return f"<operation {self.name}{inspect.signature(self.body)}>"
 
     def recipe(self, mask: int) -> Recipe:
         """The recipe for the arguments whose bits are set in `mask`."""
-        found = self.recipes.get(mask)
+        found = self.recipes[mask]
         if found is None:
-            count = 1 if self.variadic else len(self.arguments)
-            found = self.recipes[mask] = Recipe(self, [i for i in range(count) if mask >> i & 1])
+            found = self.recipes[mask] = Recipe(self, [i for i in range(self.count) if mask >> i & 1])
         return found
 
     def __call__(self, *args: Any, **settings: Any) -> Tensor:
-        if len(args) != len(self.arguments) and not self.variadic:
+        if not settings and not self.variadic:
+            if len(args) == 1:
+                return self.unary(args[0])
+            if len(args) == 2:
+                return self.binary(args[0], args[1])
+        return self.apply(args, settings)
+
+    def unary(self, x: Any) -> Tensor:
+        """`apply` for one tensor that the kernel can serve; anything else is handed on."""
+        if self.kernel is not None and isinstance(x, Tensor):
+            tensor = x
+            result = self.kernel(tensor._array)
+            if result is not NotImplemented:
+                out = wrap(result, None)
+                if tensor.node is not None and is_recording():
+                    self.recipe(1).record(out, (x,), NO_SETTINGS)
+                return out
+        return self.apply((x,), {})
+
+    def binary(self, a: Any, b: Any) -> Tensor:
+        """`apply` for two tensors, or a tensor and a Python number, that the kernel can serve; anything else is handed on."""
+        if self.kernel is not None and self.count == 2:
+            mask = 0
+            left, right = a, b
+            if isinstance(a, Tensor):
+                tensor = a
+                left = tensor._array
+                if tensor.node is not None:
+                    mask = 1
+            if isinstance(b, Tensor):
+                tensor = b
+                right = tensor._array
+                if tensor.node is not None:
+                    mask += 2
+            result = self.kernel(left, right)
+            if result is not NotImplemented:
+                out = wrap(result, None)
+                if mask and is_recording():
+                    self.recipe(mask).record(out, (a, b), NO_SETTINGS)
+                return out
+        return self.apply((a, b), {})
+
+    def apply(self, args: tuple[Any, ...], settings: dict[str, Any]) -> Tensor:
+        """Run the kernel, or else the body, and record what gradients will need."""
+        if len(args) != self.count and not self.variadic:
             args, settings = self.sorted_out(args, settings)
-        arrays: list[Any] = []
+        arrays = []
         mask = 0
-        tensors = 0
-        bit = 1
-        for arg in args:
+        constants = 0
+        for position, arg in enumerate(args):
             if isinstance(arg, Tensor):
-                arrays.append(arg._array)
-                if arg.node is not None:
-                    mask |= bit
-                tensors += 1
+                tensor = arg
+                arrays.append(tensor._array)
+                if tensor.node is not None:
+                    mask |= 1 if self.variadic else 1 << position
             else:
                 arrays.append(arg)
-            if not self.variadic:
-                bit += bit
-        if tensors != len(arrays):
-            arrays = self.constants(args, arrays)
-        result: Any = NotImplemented
+                constants += 1
+        if constants:
+            arrays = self.constants(arrays)
+        result = NotImplemented
         if self.kernel is not None:
-            result = self.kernel(*arrays, **settings)
+            if settings:
+                result = self.kernel(*arrays, **settings)
+            elif len(arrays) == 2:
+                result = self.kernel(arrays[0], arrays[1])
+            else:
+                result = self.kernel(*arrays)
         if result is NotImplemented:
             result = self.run(arrays, settings)
         out = wrap(result, None)
-        if mask and recording.get():
-            recipe = self.recipe(mask)
-            if recipe.pulls and result.dtype.kind == "f":
-                recipe.record(out, args, arrays, settings)
+        if mask and is_recording():
+            self.recipe(mask).record(out, args, settings)
         if self.view:
             self.share(out, args[0])
         return out
@@ -260,23 +361,24 @@ class Op:
         except (ValueError, IndexError, TypeError) as problem:
             if isinstance(problem, ShapeError | DtypeError):
                 raise
-            given = ", ".join(f"{array.dtype}{array.shape}" if isinstance(array, np.ndarray) else repr(array) for array in arrays)
+            given = ", ".join(f"{array.dtype}{array.shape}" if isinstance(array, ndarray) else repr(array) for array in arrays)
             said = "".join(f", {name}={value!r}" for name, value in settings.items())
             kind = DtypeError if isinstance(problem, TypeError) else ShapeError
             raise kind(f"{self.name}({given}{said}): {problem}") from None
-        return result if type(result) is np.ndarray else np.asarray(result)
+        return result if type(result) is ndarray else np.asarray(result)
 
-    def constants(self, args: Any, arrays: list[Any]) -> list[Any]:
+    def constants(self, arrays: list[Any]) -> list[Any]:
         """Arguments that are not tensors: Python numbers stay weak beside an array, the rest becomes arrays."""
-        lone = not any(isinstance(array, np.ndarray) for array in arrays)
-        return [
-            array
-            if array is None or (isinstance(array, int | float) and type(array) in (int, float, bool) and not lone)
-            else array
-            if type(array) is np.ndarray and array.dtype.kind in "fiub" and array.dtype.isnative and not self.view
-            else as_array(array, copy=True if self.view else None)
-            for array in arrays
-        ]
+        beside = any([isinstance(array, ndarray) for array in arrays])
+        made = []
+        for array in arrays:
+            if isinstance(array, ndarray) and type(array) is ndarray and not self.view and array.dtype.isnative:
+                if array.dtype.kind not in "fiub":
+                    raise DtypeError(f"{self.name}: tensors hold real numbers, this array has dtype {array.dtype}")
+            elif array is not None and not (beside and type(array) in (int, float, bool)):
+                array = as_array(array, copy=True if self.view else None)
+            made.append(array)
+        return made
 
     def sorted_out(self, args: Any, settings: dict[str, Any]) -> Any:
         """Settings given by position, as NumPy allows: `sum(x, 0)`."""
@@ -321,8 +423,3 @@ def op(*, broadcasts: bool = False, view: bool = False, **rules: Any) -> Callabl
 def elementwise(**rules: Any) -> Callable[[Callable[..., Any]], Op]:
     """Declare an operation that works element by element and broadcasts: each gradient is summed to its argument's shape."""
     return op(broadcasts=True, **rules)
-
-
-def sum_to(g: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """`g` summed to `shape`, by the operation of that name."""
-    return operators["sum_to"](g, shape=shape)

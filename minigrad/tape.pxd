@@ -1,34 +1,49 @@
-# Types for the compiler; tape.py is the code. A chain of nodes is as long as training makes it: without trashcan, freeing one
-# would recurse through all of them and overrun the C stack.
+# Types for the compiler; tape.py is the code. Nodes and tensors cannot form cycles (see Node), so the garbage collector need not
+# look at them (no_gc, in setup.py). A chain of a million nodes frees itself in bounded stack all the same: between two nodes lies a tuple of parents,
+# and CPython defers the release of deeply nested tuples.
 cimport cython
+cimport numpy as cnp
 
 
 @cython.final
 cdef class Version:
-    cdef public Py_ssize_t count
+    cdef public object changed
     cdef public str cause
     cdef public str guard
 
 
+cdef class Node
+cdef class Tensor
+cdef class Gradients
+
+
+cdef class Operator:
+    cpdef Tensor unary(self, object x)
+    cpdef Tensor binary(self, object a, object b)
+
+
+cdef class Rules:
+    cpdef play(self, Node node, Tensor g, Gradients table)
+
+
 @cython.final
-@cython.trashcan(True)
 cdef class Node:
     cdef object __weakref__
     cdef public tuple shape
     cdef public object dtype
-    cdef public object recipe
+    cdef public Rules recipe
     cdef public tuple parents
     cdef public tuple kept
-    cdef public list versions
-    cdef public object grad
+    cdef public list cells
+    cdef public object leaf
     cdef public object tick
 
 
 @cython.final
-@cython.freelist(64)
 cdef class Tensor:
     cdef object __weakref__
     cdef public object _array
+    cdef public Tensor _grad
     cdef public Version _version
     cdef public Node node
     cdef public bint parameter
@@ -46,13 +61,23 @@ cdef class Gradients:
     cdef public dict wanted
 
     @cython.locals(held=Tensor)
-    cpdef add(self, Node node, Tensor g, str name)
+    cpdef add(self, Node node, Tensor g, object op)
     cpdef object buffer(self, Node node)
     @cython.locals(g=Tensor)
     cpdef Tensor total(self, Node node)
 
 
 
+@cython.locals(operator=Operator)
+cpdef Tensor unary(str name, object x)
+
+@cython.locals(operator=Operator)
+cpdef Tensor binary(str name, object a, object b)
+
+@cython.locals(node=Node)
+cpdef Node entry(object array, Rules recipe, tuple parents, tuple kept, list cells)
+
+@cython.locals(tensor=Tensor)
 cpdef Tensor wrap(object array, Node node)
 
 @cython.locals(node=Node, table=Gradients, g=Tensor)
@@ -60,3 +85,8 @@ cpdef Gradients walk(object outputs, object seeds, object wanted, bint retain_gr
 
 @cython.locals(found=dict, todo=list, node=Node, parent=Node)
 cpdef list newest_first(list roots)
+
+@cython.locals(ndim=Py_ssize_t, i=Py_ssize_t)
+cdef bint fits(cnp.ndarray array, tuple shape)
+
+cdef object dtype_of(cnp.ndarray array)

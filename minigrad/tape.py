@@ -14,6 +14,7 @@ import functools
 import inspect
 import itertools
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -38,44 +39,47 @@ class TapeError(RuntimeError):
 
 clock = itertools.count()  # `next` on it is atomic, so ticks stay in order whatever threads record
 recording: contextvars.ContextVar[bool] = contextvars.ContextVar("minigrad.recording", default=True)
+is_recording = recording.get
 operators: dict[str, Any] = {}  # name -> operation; filled by minigrad.ops at import, so that this file imports nothing of ours
 publishing = threading.Lock()
 
 
 class Version:
-    """How often one buffer was changed in place, by what, and who forbids it. Shared by all tensors that view the buffer."""
+    """When one buffer was last changed in place, by what, and who forbids it. Shared by all tensors that view the buffer.
 
-    __slots__ = ("cause", "count", "guard")
+    `changed` is a tick of the tape's own clock: an entry that is older than it and keeps the buffer must refuse to be played.
+    """
+
+    __slots__ = ("cause", "changed", "guard")
 
     def __init__(self, guard: str = "") -> None:
-        self.count = 0
+        self.changed = -1
         self.cause = ""
         self.guard = guard
 
     def bump(self, cause: str) -> None:
-        """Note that `cause` has changed the buffer: whoever kept it for a gradient will see that and refuse."""
-        self.count += 1
+        """Note that `cause` has changed the buffer."""
+        self.changed = next(clock)
         self.cause = cause
 
 
 class Node:
     """One entry of the tape: which operation, on the results of which nodes, and the arrays its gradient rules need.
 
-    A leaf (a tensor whose gradient was asked for) has no recipe and no parents; its `.grad` lives here, so that the tape never
-    needs to point at a tensor.
+    A leaf (a tensor whose gradient was asked for) has no recipe and no parents, and knows its tensor weakly. So nothing on the tape
+    ever points back at a tensor: no cycles, and the compiled tape is left out of garbage collection altogether.
     """
 
-    __slots__ = ("__weakref__", "dtype", "grad", "kept", "parents", "recipe", "shape", "tick", "versions")
+    __slots__ = ("__weakref__", "cells", "dtype", "kept", "leaf", "parents", "recipe", "shape", "tick")
 
-    def __init__(self, shape: tuple[int, ...], dtype: Any, recipe: Any = None, parents: Any = (), kept: Any = None) -> None:
-        self.shape = shape
-        self.dtype = dtype
-        self.recipe = recipe
-        self.parents: tuple[Node | None, ...] = parents
-        self.kept: tuple[Any, ...] | None = kept
-        self.versions: Any = None
-        self.grad: Tensor | None = None
-        self.tick: int = next(clock)
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    recipe: Any
+    parents: tuple[Node | None, ...]
+    kept: tuple[Any, ...] | None  # arrays, shapes and settings, as the recipe lists them; None once played
+    cells: list[Version] | None  # versions of the kept arrays that can be changed in place; of a leaf, its own
+    leaf: weakref.ref[Tensor] | None
+    tick: int
 
     @property
     def name(self) -> str:
@@ -97,6 +101,27 @@ class Node:
         )
 
 
+class Operator:
+    """What the operators of a tensor call; op.py has the real one."""
+
+    __slots__ = ()
+
+    def unary(self, x: Any) -> Tensor:
+        raise NotImplementedError
+
+    def binary(self, a: Any, b: Any) -> Tensor:
+        raise NotImplementedError
+
+
+class Rules:
+    """What an entry of the tape plays back; op.py has the real one."""
+
+    __slots__ = ()
+
+    def play(self, node: Node, g: Tensor, table: Gradients) -> None:
+        raise NotImplementedError
+
+
 class Tensor:
     """An n-dimensional array of numbers that remembers how it was computed.
 
@@ -111,12 +136,13 @@ class Tensor:
             [6., 8.]])
     """
 
-    __slots__ = ("__weakref__", "_array", "_version", "node", "parameter")
+    __slots__ = ("__weakref__", "_array", "_grad", "_version", "node", "parameter")
     __array_ufunc__ = None  # ndarray * Tensor asks the Tensor
 
     def __init__(self, data: Any, dtype: Any = None, requires_grad: bool = False) -> None:
         self._array: np.ndarray[Any, Any] = as_array(data, dtype, copy=True)
         self._version: Version | None = None
+        self._grad: Tensor | None = None
         self.node: Node | None = None
         self.parameter = False
         if requires_grad:
@@ -166,7 +192,7 @@ class Tensor:
     @property
     def grad(self) -> Tensor | None:
         """The gradient that backward passes have added up, a tensor of the same shape and dtype, or None. Leaves only."""
-        return None if self.node is None else self.node.grad
+        return self._grad
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
@@ -175,8 +201,9 @@ class Tensor:
                 raise TapeError("only a leaf that requires a gradient has a .grad to set")
             if value.shape != self.shape or value.dtype != self.dtype:
                 raise ShapeError(f"grad of shape {value.shape}, {value.dtype} set on a tensor of shape {self.shape}, {self.dtype}")
-        if self.node is not None:
-            self.node.grad = value
+            if value.is_leaf:
+                value = value.detach()  # a gradient has no .grad of its own: no chain of them can close a cycle
+        self._grad = value
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for this tensor's gradient (or stop asking), and return the tensor. Raises DtypeError for integers and booleans."""
@@ -189,7 +216,8 @@ class Tensor:
         elif self.node is None:
             if self._array.dtype.kind != "f":
                 raise DtypeError(f"a tensor of {self._array.dtype} cannot require a gradient: convert it to float32 or float64 first")
-            self.node = Node(self._array.shape, self._array.dtype)
+            self.node = entry(self._array, None, (), None, [self.version()])
+            self.node.leaf = weakref.ref(self)
         if self._version is not None:
             self._version.guard = "leaf" if requires_grad else ""
         return self
@@ -323,74 +351,76 @@ class Tensor:
         keep = create_graph if retain_graph is None else retain_graph
         found = walk([self], [gradient], None, keep, create_graph)
         with publishing:
-            fresh = [found.total(leaf) if leaf.grad is None else leaf.grad + found.totals[leaf.tick] for leaf in found.leaves]
-            for leaf, grad in zip(found.leaves, fresh, strict=True):
-                leaf.grad = grad
+            leaves = [(node, node.leaf()) for node in found.leaves if node.leaf is not None]
+            live = [(node, leaf) for node, leaf in leaves if leaf is not None]
+            fresh = [found.total(node) if leaf._grad is None else leaf._grad + found.totals[node.tick] for node, leaf in live]
+            for (_, leaf), grad in zip(live, fresh, strict=True):
+                leaf._grad = grad
 
     # ---- arithmetic: each line calls the operation of that name
 
     def __add__(self, other: Any) -> Tensor:
-        return operators["add"](self, other)
+        return binary("add", self, other)
 
     def __radd__(self, other: Any) -> Tensor:
-        return operators["add"](other, self)
+        return binary("add", other, self)
 
     def __sub__(self, other: Any) -> Tensor:
-        return operators["sub"](self, other)
+        return binary("sub", self, other)
 
     def __rsub__(self, other: Any) -> Tensor:
-        return operators["sub"](other, self)
+        return binary("sub", other, self)
 
     def __mul__(self, other: Any) -> Tensor:
-        return operators["mul"](self, other)
+        return binary("mul", self, other)
 
     def __rmul__(self, other: Any) -> Tensor:
-        return operators["mul"](other, self)
+        return binary("mul", other, self)
 
     def __truediv__(self, other: Any) -> Tensor:
-        return operators["div"](self, other)
+        return binary("div", self, other)
 
     def __rtruediv__(self, other: Any) -> Tensor:
-        return operators["div"](other, self)
+        return binary("div", other, self)
 
     def __pow__(self, other: Any) -> Tensor:
-        return operators["pow"](self, other)
+        return binary("pow", self, other)
 
     def __rpow__(self, other: Any) -> Tensor:
-        return operators["pow"](other, self)
+        return binary("pow", other, self)
 
     def __matmul__(self, other: Any) -> Tensor:
-        return operators["matmul"](self, other)
+        return binary("matmul", self, other)
 
     def __rmatmul__(self, other: Any) -> Tensor:
-        return operators["matmul"](other, self)
+        return binary("matmul", other, self)
 
     def __neg__(self) -> Tensor:
-        return operators["neg"](self)
+        return unary("neg", self)
 
     def __pos__(self) -> Tensor:
         return self
 
     def __abs__(self) -> Tensor:
-        return operators["abs"](self)
+        return unary("abs", self)
 
     def __eq__(self, other: object) -> Any:
-        return operators["eq"](self, other)
+        return binary("eq", self, other)
 
     def __ne__(self, other: object) -> Any:
-        return operators["ne"](self, other)
+        return binary("ne", self, other)
 
     def __lt__(self, other: Any) -> Tensor:
-        return operators["lt"](self, other)
+        return binary("lt", self, other)
 
     def __le__(self, other: Any) -> Tensor:
-        return operators["le"](self, other)
+        return binary("le", self, other)
 
     def __gt__(self, other: Any) -> Tensor:
-        return operators["gt"](self, other)
+        return binary("gt", self, other)
 
     def __ge__(self, other: Any) -> Tensor:
-        return operators["ge"](self, other)
+        return binary("ge", self, other)
 
     def __getitem__(self, index: Any) -> Tensor:
         return operators["getitem"](self, index=index)
@@ -398,28 +428,28 @@ class Tensor:
     # ---- the operations that read well as methods; each is documented as minigrad.<name>
 
     def exp(self) -> Tensor:
-        return operators["exp"](self)
+        return unary("exp", self)
 
     def log(self) -> Tensor:
-        return operators["log"](self)
+        return unary("log", self)
 
     def sqrt(self) -> Tensor:
-        return operators["sqrt"](self)
+        return unary("sqrt", self)
 
     def square(self) -> Tensor:
-        return operators["square"](self)
+        return unary("square", self)
 
     def abs(self) -> Tensor:
-        return operators["abs"](self)
+        return unary("abs", self)
 
     def tanh(self) -> Tensor:
-        return operators["tanh"](self)
+        return unary("tanh", self)
 
     def sigmoid(self) -> Tensor:
-        return operators["sigmoid"](self)
+        return unary("sigmoid", self)
 
     def relu(self) -> Tensor:
-        return operators["relu"](self)
+        return unary("relu", self)
 
     def clip(self, lo: float | None = None, hi: float | None = None) -> Tensor:
         return operators["clip"](self, lo=lo, hi=hi)
@@ -428,7 +458,7 @@ class Tensor:
         return operators["astype"](self, dtype=np.dtype(dtype))
 
     def clone(self) -> Tensor:
-        return operators["clone"](self)
+        return unary("clone", self)
 
     def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         return operators["sum"](self, axis=axis, keepdims=keepdims)
@@ -452,7 +482,7 @@ class Tensor:
         return operators["log_softmax"](self, axis=axis)
 
     def matmul(self, other: Any) -> Tensor:
-        return operators["matmul"](self, other)
+        return binary("matmul", self, other)
 
     def reshape(self, *shape: Any) -> Tensor:
         return operators["reshape"](self, shape=spread(shape))
@@ -501,22 +531,25 @@ class Gradients:
         self.leaves: list[Node] = []
         self.wanted: dict[int, Tensor] = {}
 
-    def add(self, node: Node, g: Tensor, name: str) -> None:
-        """One more contribution `g` to the gradient of `node`, from a rule of the operation `name`."""
+    def add(self, node: Node, g: Tensor, op: Any) -> None:
+        """One more contribution `g` to the gradient of `node`, from a rule of `op`."""
         array = g._array
-        if array.shape != node.shape:
-            raise TapeError(f"a gradient rule of '{name}' gave shape {array.shape} for an argument of shape {node.shape}")
-        if array.dtype is not node.dtype:
+        if not fits(array, node.shape):
+            if not op.broadcasts:
+                raise TapeError(f"a gradient rule of '{op.name}' gave shape {array.shape} for an argument of shape {node.shape}")
+            g = operators["sum_to"](g, shape=node.shape)
+        if dtype_of(array) is not node.dtype:
             g = operators["astype"](g, dtype=node.dtype)
         held = self.totals.get(node.tick)
         if held is None:
             self.totals[node.tick] = g
         elif self.recorded:
-            self.totals[node.tick] = operators["add"](held, g)
+            self.totals[node.tick] = binary("add", held, g)
         elif node.tick in self.owned:
-            operators["iadd"](held._array, g._array)
+            if operators["iadd"](held._array, g._array) is NotImplemented:
+                held._array += g._array
         else:
-            self.totals[node.tick] = operators["add"](held, g)
+            self.totals[node.tick] = binary("add", held, g)
             self.owned.add(node.tick)
 
     def buffer(self, node: Node) -> np.ndarray[Any, Any]:
@@ -536,14 +569,57 @@ class Gradients:
         return g if g is None or node.tick in self.owned else operators["clone"](g)
 
 
+def unary(name: str, x: Any) -> Tensor:
+    """The operation `name` on one tensor."""
+    operator = operators[name]
+    return operator.unary(x)
+
+
+def binary(name: str, a: Any, b: Any) -> Tensor:
+    """The operation `name` on two operands, one of them a tensor."""
+    operator = operators[name]
+    return operator.binary(a, b)
+
+
 def wrap(array: Any, node: Node | None) -> Tensor:
     """A tensor around `array` as it is: no copy, no check."""
     tensor = Tensor.__new__(Tensor)
     tensor._array = array
     tensor._version = None
+    tensor._grad = None
     tensor.node = node
     tensor.parameter = False
     return tensor
+
+
+def fits(array: Any, shape: tuple[int, ...]) -> bool:
+    """array.shape == shape, without making a tuple: compiled, this reads the array's own memory."""
+    ndim = array.ndim
+    if ndim != len(shape):
+        return False
+    for i in range(ndim):
+        if array.shape[i] != shape[i]:
+            return False
+    return True
+
+
+def dtype_of(array: Any) -> Any:
+    """array.dtype, read from the array's own memory when compiled."""
+    return array.dtype
+
+
+def entry(array: Any, recipe: Any, parents: tuple[Node | None, ...], kept: Any, cells: Any) -> Node:
+    """A new node of the tape for the result `array`; without a recipe, a leaf."""
+    node = Node.__new__(Node)
+    node.shape = array.shape
+    node.dtype = dtype_of(array)
+    node.recipe = recipe
+    node.parents = parents
+    node.kept = kept
+    node.cells = cells
+    node.leaf = None
+    node.tick = next(clock)
+    return node
 
 
 def walk(
@@ -558,7 +634,7 @@ def walk(
     try:
         for out, start in starts:
             if out.node is not None:
-                table.add(out.node, start, "backward")
+                table.add(out.node, start, None)
         for node in order:
             if node.recipe is None:
                 if node.tick in table.totals:
@@ -746,4 +822,4 @@ class enable_grad(_Recording):
 
 def is_grad_enabled() -> bool:
     """True where operations are being recorded."""
-    return recording.get()
+    return is_recording()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 from minigrad import config
@@ -32,12 +33,6 @@ def all_ops() -> dict[str, Op]:
     return dict(sorted(found.items()))
 
 
-def iadd(total: Any, g: Any) -> Any:
-    """total += g, for the sums of the backward walk."""
-    total += g
-    return total
-
-
 def last_axis(kernel: Any, default: Any) -> Any:
     """A kernel over the last axis, for an operation that can work along any."""
 
@@ -56,8 +51,7 @@ def attach_kernels(module: Any) -> None:
         for operation in (reduce.softmax, reduce.log_softmax, reduce.logsumexp):
             operation.kernel = last_axis(operation.kernel, operation.settings["axis"])
         reduce.cross_entropy_rows.kernel = module.cross_entropy
-    operators["iadd"] = iadd if module is None else lambda total, g: iadd(total, g) if module.iadd(total, g) is NotImplemented else total
-
+    operators["iadd"] = getattr(module, "iadd", operator.iadd)
 
 operators.update(all_ops(), getitem=getitem, split=split)
 attach_kernels(config.kernels())
