@@ -20,6 +20,7 @@ cdef int SHAPES
 
 cdef class Op(Operator):
     cdef public object body
+    cdef public object quiet
     cdef public object kernel
     cdef public str name
     cdef public bint broadcasts

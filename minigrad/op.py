@@ -226,20 +226,22 @@ def check_still(node: Node, cell: Version) -> None:
 
 def level(arrays: list[Any]) -> list[Any]:
     """Whole numbers beside floats take the float's dtype: NumPy would turn float32 and int64 into float64, unasked."""
-    kinds = {array.dtype.kind for array in arrays if isinstance(array, ndarray)}
-    if "f" not in kinds or kinds <= {"f", "b"}:
+    dtypes = {array.dtype for array in arrays if isinstance(array, ndarray)}
+    floats = [dtype for dtype in dtypes if dtype.kind == "f"]
+    if len(dtypes) == len(floats) or not floats:
         return arrays
-    to = np.result_type(*[array.dtype for array in arrays if isinstance(array, ndarray) and array.dtype.kind == "f"])
+    to = np.result_type(*floats)
     return [array.astype(to) if isinstance(array, ndarray) and array.dtype.kind in "iu" else array for array in arrays]
 
 
 class Op(Operator):
     """A differentiable operation. Call it with arrays by position and settings by keyword; it returns a new tensor."""
 
-    __slots__ = ("arguments", "body", "broadcasts", "count", "kernel", "name", "recipes", "rules", "settings", "variadic", "view")
+    __slots__ = ("arguments", "body", "broadcasts", "count", "kernel", "name", "quiet", "recipes", "rules", "settings", "variadic", "view")
 
     def __init__(self, body: Callable[..., Any], rules: dict[str, Any], broadcasts: bool, view: bool) -> None:
         self.body = body
+        self.quiet = np.errstate(all="ignore")(body)  # infinities and NaN are results, not warnings
         self.kernel: Any = None
         self.name: str = body.__name__.rstrip("_")
         self.broadcasts = broadcasts  # a rule's gradient is summed to the shape of its argument
@@ -283,7 +285,7 @@ class Op(Operator):
 
     def unary(self, x: Any) -> Tensor:
         """`apply` for one tensor that the kernel can serve; anything else is handed on."""
-        if self.kernel is not None and isinstance(x, Tensor):
+        if self.kernel is not None and self.count == 1 and isinstance(x, Tensor):
             tensor = x
             result = self.kernel(tensor._array)
             if result is not NotImplemented:
@@ -353,11 +355,10 @@ class Op(Operator):
 
     def run(self, arrays: list[Any], settings: dict[str, Any]) -> Any:
         """The NumPy body, its complaints turned into a sentence that names the operation and the shapes."""
-        if self.broadcasts:
+        if self.broadcasts and len(arrays) > 1:
             arrays = level(arrays)
         try:
-            with np.errstate(all="ignore"):
-                result = self.body(*arrays, **settings)
+            result = self.quiet(*arrays, **settings)
         except (ValueError, IndexError, TypeError) as problem:
             if isinstance(problem, ShapeError | DtypeError):
                 raise
@@ -365,7 +366,12 @@ class Op(Operator):
             said = "".join(f", {name}={value!r}" for name, value in settings.items())
             kind = DtypeError if isinstance(problem, TypeError) else ShapeError
             raise kind(f"{self.name}({given}{said}): {problem}") from None
-        return result if type(result) is ndarray else np.asarray(result)
+        if type(result) is not ndarray:
+            return np.asarray(result)
+        if not self.view and (result.base is not None or any([result is array for array in arrays])):
+            if any([isinstance(array, ndarray) and np.may_share_memory(result, array) for array in arrays]):
+                return result.copy()  # a body that hands back its argument must not tie the two tensors to one buffer
+        return result
 
     def constants(self, arrays: list[Any]) -> list[Any]:
         """Arguments that are not tensors: Python numbers stay weak beside an array, the rest becomes arrays."""
@@ -376,7 +382,10 @@ class Op(Operator):
                 if array.dtype.kind not in "fiub":
                     raise DtypeError(f"{self.name}: tensors hold real numbers, this array has dtype {array.dtype}")
             elif array is not None and not (beside and type(array) in (int, float, bool)):
-                array = as_array(array, copy=True if self.view else None)
+                try:
+                    array = as_array(array, copy=True if self.view else None)
+                except DtypeError as problem:
+                    raise DtypeError(f"{self.name}: {problem}") from None
             made.append(array)
         return made
 

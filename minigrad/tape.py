@@ -703,14 +703,16 @@ def leading_to(wanted: Sequence[Node], order: list[Node]) -> set[int]:
 
 def as_array(data: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
     """`data` as a native array of numbers. Python floats become float32; arrays keep their dtype; copies if `copy`."""
-    if isinstance(data, Tensor):
-        data = data._array
-    elif isinstance(data, list | tuple):
-        data = np.asarray(bare(data))
-        dtype = dtype or (np.float32 if data.dtype == np.float64 or not data.size else None)
-    elif type(data) is float and dtype is None:
-        dtype = np.float32
     try:
+        if isinstance(data, Tensor):
+            data = data._array
+        elif isinstance(data, list | tuple):
+            first = innermost(data)
+            data = np.asarray(bare(data))
+            if dtype is None and (first is None or (type(first) is float and data.dtype == np.float64)):
+                dtype = np.float32
+        elif type(data) is float and dtype is None:
+            dtype = np.float32
         array = np.array(data, dtype=dtype, copy=copy, order="K" if copy is None else "C")
     except (ValueError, TypeError) as problem:
         raise DtypeError(f"cannot make a tensor of {type(data).__name__}: {problem}") from None
@@ -719,6 +721,13 @@ def as_array(data: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarr
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     return array
+
+
+def innermost(data: Any) -> Any:
+    """The first number in nested lists, None if there is none: does it come from Python or from NumPy?"""
+    while isinstance(data, list | tuple):
+        data = next((item for item in data if not isinstance(item, int)), data[0] if data else None)
+    return data
 
 
 def bare(data: Any) -> Any:
