@@ -1,4 +1,4 @@
-"""Builds the compiled half of minigrad: kernels/*.pyx and the engine's own tape.py and op.py.
+"""Builds the compiled half of minigrad: kernels/*.pyx and the engine's own tape.py, op.py and ops/elementwise.py.
 
 No compiler, no Cython or MINIGRAD_PURE=1: the package installs without them and runs, slower, on NumPy alone.
 """
@@ -31,6 +31,7 @@ MODULES = {
     "minigrad._elementwise": "kernels/elementwise.pyx",
     "minigrad.tape": "minigrad/tape.py",
     "minigrad.op": "minigrad/op.py",
+    "minigrad.ops.elementwise": "minigrad/ops/elementwise.py",
 }
 
 

@@ -1,7 +1,7 @@
 """Which half of minigrad runs: compiled or pure. Two switches, read at import:
 
 MINIGRAD_KERNELS=0   every numeric kernel is left to its NumPy body
-MINIGRAD_PURE=1      tape.py and op.py themselves run, their compiled twins ignored; implies the first
+MINIGRAD_PURE=1      the .py files of the engine themselves run, their compiled twins ignored; implies the first
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-COMPILED = {"tape": "minigrad/tape.py", "op": "minigrad/op.py", "_elementwise": "kernels/elementwise.pyx"}  # module -> source
 HERE = Path(__file__).parent
+ENGINE = {f"minigrad.{name}": HERE / f"{name.replace('.', '/')}.py" for name in ("tape", "op", "ops.elementwise")}  # module -> source
+COMPILED = {**ENGINE, "minigrad._elementwise": HERE.parent / "kernels/elementwise.pyx"}
 
 
 def flag(name: str) -> str:
@@ -28,18 +29,24 @@ def flag(name: str) -> str:
 
 def binary(module: str) -> Path | None:
     """The extension file of a compiled module, if it was built."""
-    return next((path for suffix in importlib.machinery.EXTENSION_SUFFIXES if (path := HERE / (module + suffix)).exists()), None)
+    stem = HERE.parent / module.replace(".", "/")
+    paths = [stem.with_name(stem.name + suffix) for suffix in importlib.machinery.EXTENSION_SUFFIXES]
+    return next((path for path in paths if path.exists()), None)
+
+
+class FromSource:
+    """An import finder that takes the engine's modules from their .py files, though compiled twins lie beside them."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
+        """The source of an engine module; nothing to say about any other."""
+        return importlib.util.spec_from_file_location(name, ENGINE[name]) if name in ENGINE else None
 
 
 def prepare() -> None:
-    """Before anything else is imported: load the uncompiled engine if that was asked for, say once what is missing."""
+    """Before anything else is imported: choose the uncompiled engine if that was asked for, say once what is missing."""
     if flag("MINIGRAD_PURE") == "1":
-        for name in ("tape", "op"):
-            full = f"minigrad.{name}"
-            spec = importlib.util.spec_from_file_location(full, HERE / f"{name}.py")
-            assert spec is not None and spec.loader is not None
-            module = sys.modules[full] = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
+        sys.meta_path.insert(0, FromSource)  # type: ignore[arg-type]
         return
     missing = [name for name in COMPILED if binary(name) is None]
     if missing:
@@ -53,7 +60,7 @@ def prepare() -> None:
 
 def kernels() -> ModuleType | None:
     """The compiled elementwise kernels, or None where they are missing or switched off."""
-    if flag("MINIGRAD_PURE") == "1" or flag("MINIGRAD_KERNELS") == "0" or binary("_elementwise") is None:
+    if flag("MINIGRAD_PURE") == "1" or flag("MINIGRAD_KERNELS") == "0" or binary("minigrad._elementwise") is None:
         return None
     return importlib.import_module("minigrad._elementwise")
 
@@ -63,10 +70,8 @@ def stale() -> list[str]:
     old = []
     for name, source in COMPILED.items():
         built = binary(name)
-        sources = [path for path in (HERE.parent / source, *(HERE.parent / "kernels").glob("*.h")) if path.exists()]
-        if name in ("tape", "op"):
-            sources = [HERE / f"{name}.py", HERE / f"{name}.pxd"]
-        if built is not None and any(path.stat().st_mtime > built.stat().st_mtime + 1 for path in sources if path.exists()):
+        sources = [source, source.with_suffix(".pxd")] if name in ENGINE else [source, *source.parent.glob("*.h")]
+        if built is not None and any(path.exists() and path.stat().st_mtime > built.stat().st_mtime + 1 for path in sources):
             old.append(name)
     return old
 

@@ -90,3 +90,6 @@ cpdef list newest_first(list roots)
 cdef bint fits(cnp.ndarray array, tuple shape)
 
 cdef object dtype_of(cnp.ndarray array)
+
+@cython.locals(parent=Node)
+cdef tuple shape_of(object array, tuple parents)

@@ -603,6 +603,14 @@ def fits(array: Any, shape: tuple[int, ...]) -> bool:
     return True
 
 
+def shape_of(array: Any, parents: tuple[Node | None, ...]) -> tuple[int, ...]:
+    """array.shape; the very tuple of a parent where it is equal, for a tape holds as many as entries."""
+    for parent in parents:
+        if parent is not None and fits(array, parent.shape):
+            return parent.shape
+    return array.shape  # type: ignore[no-any-return]
+
+
 def dtype_of(array: Any) -> Any:
     """array.dtype, read from the array's own memory when compiled."""
     return array.dtype
@@ -611,7 +619,7 @@ def dtype_of(array: Any) -> Any:
 def entry(array: Any, recipe: Any, parents: tuple[Node | None, ...], kept: Any, cells: Any) -> Node:
     """A new node of the tape for the result `array`; without a recipe, a leaf."""
     node = Node.__new__(Node)
-    node.shape = array.shape
+    node.shape = shape_of(array, parents)
     node.dtype = dtype_of(array)
     node.recipe = recipe
     node.parents = parents
