@@ -1,4 +1,4 @@
-"""Builds the compiled half of minigrad: kernels/*.pyx and the engine's own tape.py, op.py and ops/elementwise.py.
+"""Builds the compiled half of minigrad: kernels/*.pyx and the engine's own tape.py, walk.py, op.py and ops/elementwise.py.
 
 No compiler, no Cython or MINIGRAD_PURE=1: the package installs without them and runs, slower, on NumPy alone.
 """
@@ -30,12 +30,14 @@ CFLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
 MODULES = {
     "minigrad._elementwise": "kernels/elementwise.pyx",
     "minigrad.tape": "minigrad/tape.py",
+    "minigrad.walk": "minigrad/walk.py",
     "minigrad.op": "minigrad/op.py",
     "minigrad.ops.elementwise": "minigrad/ops/elementwise.py",
 }
 
 
 def extensions() -> list[Extension]:
+    """The compiled modules, each optional; none where they cannot or must not be built."""
     if PURE:
         return []
     try:
@@ -52,11 +54,11 @@ def extensions() -> list[Extension]:
             name,
             [source],
             include_dirs=["kernels", numpy.get_include()],
-            depends=["kernels/simd.h", "kernels/simd_body.h"],
+            depends=["kernels/simd.h", "kernels/simd_body.h", "kernels/gate.pxi"],
             extra_compile_args=CFLAGS,
             define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
         )
-        directives = TAPE if name == "minigrad.tape" else DIRECTIVES
+        directives = TAPE if name in ("minigrad.tape", "minigrad.walk") else DIRECTIVES
         modules += cythonize([extension], compiler_directives=directives, build_dir="build/cython")
     for module in modules:
         module.optional = True  # cythonize drops the flag; without it a machine with no compiler cannot install

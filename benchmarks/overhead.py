@@ -88,9 +88,12 @@ class Uncompiled:
 
     def __init__(self, bias: str, product: bool) -> None:
         command = [sys.executable, __file__, "--serve", bias] + (["--product"] if product else [])
-        self.child = subprocess.Popen(command, env={**os.environ, "MINIGRAD_PURE": "1"}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.child = subprocess.Popen(
+            command, env={**os.environ, "MINIGRAD_PURE": "1"}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
 
     def __call__(self) -> None:
+        """One round."""
         assert self.child.stdin is not None and self.child.stdout is not None
         print("go", file=self.child.stdin, flush=True)
         self.child.stdout.readline()
@@ -119,7 +122,7 @@ def contenders(bias: np.ndarray, product: bool) -> dict[str, Callable[[], None]]
 def measure(runs: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
     """Median microseconds an operation, rounds of three runs each, interleaved."""
     times: dict[str, list[float]] = {name: [] for name in runs}
-    for name, run in runs.items():
+    for run in runs.values():
         run()
     for _ in range(rounds):
         for name, run in runs.items():

@@ -1,7 +1,8 @@
 """How far the elementwise kernels are from the true values, in units in the last place (ULP).
 
 float32 functions are tried on all 2^32 inputs (or every N-th bit pattern) against float64 NumPy, float64 functions on a
-random sample of bit patterns and of moderate values against mpmath. The ULP of a subnormal result is the smallest subnormal.
+random sample of bit patterns and of moderate values against mpmath. The ULP of a subnormal result is the smallest
+subnormal.
 
     python campaigns/ulp.py                                        # everything, half an hour on one core
     python campaigns/ulp.py --stride 1009                          # a few seconds

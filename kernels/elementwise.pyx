@@ -1,12 +1,13 @@
 """Compiled elementwise kernels, float32 and float64: each takes the place of the NumPy body of the op of its name.
 
-A kernel returns a fresh C-contiguous array, or NotImplemented when what it was given is not its case; the caller then runs
-the NumPy body. So nothing here raises for an array it cannot treat, and nothing here needs to know every array.
+A kernel returns a fresh C-contiguous array, or NotImplemented when what it was given is not its case; the caller then
+runs the NumPy body. So nothing here raises for an array it cannot treat, and nothing here needs to know every array.
 
-Its case is: exact ``ndarray``, float32 or float64 (all operands the same) in native byte order, aligned, and laid out in
-rows: the last axis contiguous, the leading axes evenly spaced (every C-contiguous array is, and so is a gate slice
-``x[:, 64:128]``). Functions of two arguments also take a Python int or float for one of them, and broadcast one operand
-into the other's shape: a single element, a trailing part of the shape (a bias), or a column ``(..., 1)``.
+Its case is: exact ``ndarray``, float32 or float64 (all operands the same) in native byte order, aligned. Functions of
+one or two arrays want rows: the last axis contiguous, the leading axes evenly spaced (every C-contiguous array is, and
+so is a gate slice ``x[:, 64:128]``); the others want C-contiguous arrays. Functions of two arrays also take a Python
+int or float for one of them, and broadcast one operand into the other's shape: a single element, a trailing part of
+the shape (a bias), or a column ``(..., 1)``.
 
 Kernels do not touch NumPy's floating-point error state: log(0) is -inf without a warning.
 """
@@ -85,7 +86,7 @@ def _use_isa(name):
 
 _use_isa(os.environ.get("MINIGRAD_ISA") or isas()[len(isas()) - 1])
 
-# ---- one array ---------------------------------------------------------------------------------------------------------
+# ---- one array -------------------------------------------------------------------------------------------------------
 
 
 cdef void run_unary(UnaryLoop loop, Side x, char* out, cnp.npy_intp rows, cnp.npy_intp columns,
@@ -130,7 +131,7 @@ cdef unary(a, int op):
     reacquire(state)
     return out
 
-# ---- two arrays --------------------------------------------------------------------------------------------------------
+# ---- two arrays ------------------------------------------------------------------------------------------------------
 
 
 cdef void run_binary(BinaryLoop loop, Side a, Side b, Side out, cnp.npy_intp rows, cnp.npy_intp columns,
@@ -252,7 +253,7 @@ def iadd(a, b, /):
     reacquire(state)
     return a
 
-# ---- three arguments -----------------------------------------------------------------------------------------------------
+# ---- three arguments -------------------------------------------------------------------------------------------------
 
 
 cdef bint choice(value, cnp.ndarray cond, int kind, Side* side, double* cell):
@@ -325,7 +326,7 @@ def clip(x, lo, hi, /):
     reacquire(state)
     return out
 
-# ---- rows ----------------------------------------------------------------------------------------------------------------
+# ---- rows ------------------------------------------------------------------------------------------------------------
 
 
 cdef rows_op(x, int op):
@@ -418,7 +419,7 @@ def cross_entropy_grad(g, x, target, /):
     reacquire(state)
     return out
 
-# ---- the table -----------------------------------------------------------------------------------------------------------
+# ---- the table -------------------------------------------------------------------------------------------------------
 
 
 def neg(x, /):

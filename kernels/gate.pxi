@@ -115,7 +115,7 @@ cdef bint as_double(value, double* number):
 
 
 cdef inline PyThreadState* release(cnp.npy_intp size) noexcept:
-    """Lets other threads run while a large array is worked on; between this and reacquire, no Python object is touched."""
+    """Lets other threads run while a large array is worked on. Until reacquire, no Python object may be touched."""
     return PyEval_SaveThread() if size >= RELEASE_FROM else NULL
 
 
@@ -129,6 +129,7 @@ cdef inline void store(double number, int kind, double* cell) noexcept:
         (<float*>cell)[0] = <float>number
     else:
         cell[0] = number
+
 
 cdef inline cnp.npy_intp unaligned_head(const char* out, cnp.npy_intp rows, cnp.npy_intp columns,
                                         cnp.npy_intp item) noexcept nogil:

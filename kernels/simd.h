@@ -1,8 +1,8 @@
-/* The numeric loops of the elementwise kernels, compiled once for each instruction set and chosen when the module is imported.
+/* The numeric loops of the elementwise kernels, compiled for each instruction set; the module chooses at its import.
  *
- * simd_body.h holds the formulas and loops, written once. Here stands what surrounds them: the list of loops, the table that
- * one instruction set fills, the compiler's words for "from here on, compile for AVX2", and the question what this
- * processor has. To add a loop: write it in simd_body.h, name it in a list below.
+ * simd_body.h holds the formulas and loops, written once. Here stands what surrounds them: the list of loops, the table
+ * that one instruction set fills, the compiler's words for "from here on, compile for AVX2", and the question what this
+ * processor has. To add a loop: write it in simd_body.h, name it in a list below and in the enum of elementwise.pyx.
  *
  * Loops take the address of the first element and a count. `out` may be one of the inputs (same address) but must not
  * overlap one in any other way. */
@@ -28,7 +28,8 @@ enum { ROW_OPS(NUMBER) ROW_COUNT };
 typedef unsigned char Bool; /* NumPy's bool */
 typedef void (*UnaryLoop)(const void *x, void *out, ptrdiff_t n);
 typedef void (*BinaryLoop)(const void *a, int a_step, const void *b, int b_step, void *out, ptrdiff_t n);
-typedef void (*WhereLoop)(const Bool *cond, const void *a, int a_step, const void *b, int b_step, void *out, ptrdiff_t n);
+typedef void (*WhereLoop)(const Bool *cond, const void *a, int a_step, const void *b, int b_step, void *out,
+                          ptrdiff_t n);
 typedef void (*ClipLoop)(const void *x, double low, double high, void *out, ptrdiff_t n);
 typedef void (*RowLoop)(const void *x, void *out, ptrdiff_t rows, ptrdiff_t n);
 typedef void (*CrossEntropyLoop)(const void *x, const int64_t *target, void *out, ptrdiff_t rows, ptrdiff_t n);
@@ -50,7 +51,7 @@ typedef struct {
     const Loops *loops[2]; /* float32, float64 */
 } Instance;
 
-/* ---- compilers -------------------------------------------------------------------------------------------------- */
+/* ---- compilers --------------------------------------------------------------------------------------------------- */
 
 #define INLINE static inline __attribute__((always_inline, unused))
 #if defined(__clang__)
@@ -65,13 +66,13 @@ typedef struct {
 #define PASTE(name, bits, isa) PASTE_(name, bits, isa)
 #define FN(name) PASTE(name, BITS, ISA)
 
-/* GCC would trace where a clamped value goes, make a branch of it, and blend the branches again: a third more instructions. */
+/* GCC would follow a clamped value, make branches of its cases and blend them again: a third more instructions. */
 #if !defined(__clang__)
 #pragma GCC push_options
 #pragma GCC optimize("no-thread-jumps")
 #endif
 
-/* ---- the instances, from the one every machine runs to the widest ------------------------------------------------- */
+/* ---- the instances, from the one every machine runs to the widest ------------------------------------------------ */
 
 #define ISA baseline
 #if defined(__FMA__) || defined(__aarch64__)
@@ -113,7 +114,8 @@ typedef struct {
 
 #define ISA avx512
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma"))), apply_to = function)
+#pragma clang attribute push( \
+    __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma"))), apply_to = function)
 #else
 #pragma GCC push_options /* GCC keeps to 256 bits unless told */
 #pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma,prefer-vector-width=512")

@@ -1,10 +1,12 @@
 /* The formulas and the loops, for one element type on one instruction set. simd.h includes this file once for each pair
  * and says which by three macros: BITS (32 or 64), HAVE_FMA (0 or 1) and FN(name), which gives a name its suffix.
  *
- * Every formula is a scalar function without branches, so that the compiler turns the loop around it into vector code; what is
- * a choice is written `c ? a : b` with both sides computed. A vector body and its scalar tail run the same operations in
- * the same order (the build turns contraction off, MADD asks for it by name), so an element's bits depend on nothing but
- * the element. Instruction sets with and without FMA may differ by an ULP. */
+ * Every formula is a scalar function without branches, so that the compiler turns the loop around it into vector code;
+ * what is a choice is written `c ? a : b`, both sides computed. A vector body and its scalar tail run the same
+ * operations in the same order (the build has -ffp-contract=off, and MADD contracts by name), so an element's bits
+ * depend on nothing but the element. Instruction sets with and without FMA may differ in the last bits.
+ *
+ * Polynomials are minimax fits of their degree. How far each function is from the truth: campaigns/ulp.py. */
 
 #if BITS == 32
 #define T float
@@ -15,7 +17,7 @@
 #define FABS __builtin_fabsf
 #define SQRT __builtin_sqrtf
 #define FMA __builtin_fmaf
-#define K(single, double_) single##f
+#define PICK(single, double_) single##f /* a constant */
 #else
 #define T double
 #define WORD uint64_t
@@ -25,7 +27,7 @@
 #define FABS __builtin_fabs
 #define SQRT __builtin_sqrt
 #define FMA __builtin_fma
-#define K(single, double_) double_
+#define PICK(single, double_) double_
 #endif
 
 #if HAVE_FMA
@@ -38,7 +40,7 @@
 #define INFINITE ((T)__builtin_inf())
 #define ROUNDER ((T)3 * ((WORD)1 << (MANTISSA - 1))) /* x + ROUNDER has no fraction bits left: adding it rounds x */
 
-/* ---- helpers -------------------------------------------------------------------------------------------------- */
+/* ---- helpers ----------------------------------------------------------------------------------------------------- */
 
 INLINE WORD FN(bits)(T x) {
     WORD w;
@@ -69,19 +71,19 @@ INLINE T FN(polynomial)(T x, const T *c, int count) {
 #define POLYNOMIAL(x, ...) \
     FN(polynomial)(x, (const T[]){__VA_ARGS__}, (int)(sizeof((const T[]){__VA_ARGS__}) / sizeof(T)))
 
-/* ---- exp and its family --------------------------------------------------------------------------------------- */
+/* ---- exp and its family ------------------------------------------------------------------------------------------ */
 
-/* x = n ln 2 + r with a whole n and |r| <= ln(2) / 2; ln 2 in two parts, the first with so few bits that n * part is exact.
- * Also 2^n, if that is normal: the sum that rounds keeps n + BIAS in its lowest bits, where an exponent can be shifted out. */
+/* x = n ln 2 + r with a whole n and |r| <= ln(2) / 2; ln 2 in two parts, the first of so few bits that n times it is
+ * exact. Also 2^n, if that is normal: the sum that rounds has n + BIAS in its lowest bits, a shift from an exponent. */
 INLINE T FN(split_exponent)(T x, T *r, T *power) {
     const T sum = MADD(x, (T)1.4426950408889634, ROUNDER + BIAS), n = sum - (ROUNDER + BIAS);
-    const T high = MADD(n, -K(0.693359375, 6.93147180369123816490e-01), x);
-    *r = MADD(n, -K(-2.12194440e-4, 1.90821492927058770002e-10), high);
+    const T high = MADD(n, -PICK(0.693359375, 6.93147180369123816490e-01), x);
+    *r = MADD(n, -PICK(-2.12194440e-4, 1.90821492927058770002e-10), high);
     *power = FN(from_bits)(FN(bits)(sum) << MANTISSA);
     return n;
 }
 
-/* exp(r) - 1 for |r| <= ln(2) / 2: r + r^2 / 2 + r^3 c(r), c the minimax polynomial of its degree. */
+/* exp(r) - 1 for |r| <= ln(2) / 2: r + r^2 / 2 + r^3 c(r). */
 INLINE T FN(expm1_reduced)(T r) {
 #if BITS == 32
     const T c = POLYNOMIAL(r, 1.9909898e-4f, 1.3933491e-3f, 8.333282e-3f, 4.166648e-2f, 1.6666667e-1f);
@@ -93,23 +95,23 @@ INLINE T FN(expm1_reduced)(T r) {
     return MADD(r * r, MADD(r, c, (T)0.5), r);
 }
 
-/* exp(x) for x <= 0 or NaN, and (by exp below) for any x up to the first that overflows. The power of two is applied in two
- * steps, because 2^n itself may lie outside the normal exponents where the product, a subnormal or one of the largest
- * values, does not: 2^(m - 1) with m the nearest that is normal, then what is left, mostly 2^1. */
+/* exp(x) for x <= 0 or NaN, and (by exp below) for any x up to the first that overflows. The power of two is applied in
+ * two steps, because 2^n may lie outside the normal exponents where the product, a subnormal or one of the largest
+ * values, does not: first 2^(m - 1) with m = n held where all is normal, then the rest, mostly 2^1. */
 INLINE T FN(exp_bounded)(T x) {
-    const T bounded = x < K(-104.0, -746.0) ? K(-104.0, -746.0) : x;
+    const T bounded = x < PICK(-104.0, -746.0) ? PICK(-104.0, -746.0) : x;
     T r, unused;
     const T n = FN(split_exponent)(bounded, &r, &unused);
     const T m = n < 3 - BIAS ? 3 - BIAS : n;
     return (1 + FN(expm1_reduced)(r)) * FN(pow2)(m, -1) * FN(pow2)(n - m, 1);
 }
 
-INLINE T FN(exp)(T x) { return FN(exp_bounded)(x > K(89.0, 710.0) ? K(89.0, 710.0) : x); }
+INLINE T FN(exp)(T x) { return FN(exp_bounded)(x > PICK(89.0, 710.0) ? PICK(89.0, 710.0) : x); }
 
 /* tanh|x| = e / (e + 2) with e = exp(2|x|) - 1, which keeps the small x that 1 - 2 / (exp(2|x|) + 1) would cancel. */
 INLINE T FN(tanh)(T x) {
     const T twice = 2 * FABS(x);
-    const T y = twice > K(20.0, 40.0) ? K(20.0, 40.0) : twice; /* beyond, the answer is 1 */
+    const T y = twice > PICK(20.0, 40.0) ? PICK(20.0, 40.0) : twice; /* beyond, the answer is 1 */
     T r, scale;
     FN(split_exponent)(y, &r, &scale);
     const T e = MADD(scale, FN(expm1_reduced)(r), scale - 1);
@@ -130,9 +132,9 @@ INLINE T FN(sigmoid)(T x) {
     return (x < 0 ? e : 1) / (1 + e);
 }
 
-/* ---- log and its family --------------------------------------------------------------------------------------- */
+/* ---- log and its family ------------------------------------------------------------------------------------------ */
 
-/* log(1 + f) = 2s + s z R(z), s = f / (2 + f), z = s^2, written as fdlibm does (Sun, 1993) so that f itself is never rounded. */
+/* log(1 + f) = 2s + s z R(z), s = f / (2 + f), z = s^2, written as in fdlibm (Sun, 1993): f itself is never rounded. */
 INLINE T FN(log1p_unit)(T f) { /* 0 <= f <= 1 */
     const T s = f / (2 + f), z = s * s, half_square = (T)0.5 * f * f;
 #if BITS == 32
@@ -148,7 +150,7 @@ INLINE T FN(log1p_unit)(T f) { /* 0 <= f <= 1 */
 
 /* x = m 2^k with sqrt(1/2) <= m < sqrt(2); then log(x) = k ln 2 + log(1 + f), f = m - 1. */
 INLINE T FN(log)(T x) {
-    const T two_m = (T)((WORD)1 << MANTISSA), smallest = K(1.17549435e-38, 2.2250738585072014e-308);
+    const T two_m = (T)((WORD)1 << MANTISSA), smallest = PICK(1.17549435e-38, 2.2250738585072014e-308);
     const T normal = x < smallest ? x * two_m : x;
     const WORD root = FN(bits)((T)0.70710678118654752);
     const WORD w = FN(bits)(normal) + (FN(bits)((T)1) - root);
@@ -172,7 +174,7 @@ INLINE T FN(log)(T x) {
     const T finite = MADD(k, 6.93147180369123816490e-01, -((half_square - tail) - f));
 #endif
     const T nan = (T)__builtin_nan("");
-    const T above = x <= K(3.40282347e+38, 1.7976931348623157e308) ? finite : x; /* infinity and NaN stay */
+    const T above = x <= PICK(3.40282347e+38, 1.7976931348623157e308) ? finite : x; /* infinity and NaN stay */
     const T below = x == 0 ? -INFINITE : nan;
     return x <= 0 ? below : above;
 }
@@ -206,7 +208,8 @@ UNARY(relu, x <= 0 ? 0 : x)
 
 /* A step of 0 repeats one value, a step of 1 walks an array; at least one of the two walks. */
 #define BINARY(name, RESULT, formula)                                                                    \
-    static void FN(name##_loop)(const void *pa, int a_step, const void *pb, int b_step, void *pout, ptrdiff_t n) { \
+    static void FN(name##_loop)(const void *pa, int a_step, const void *pb, int b_step, void *pout,      \
+                                ptrdiff_t n) {                                                           \
         const T *as = (const T *)pa, *bs = (const T *)pb;                                                \
         RESULT *out = (RESULT *)pout;                                                                    \
         if (a_step && b_step) {                                                                          \
@@ -284,7 +287,7 @@ static void FN(clip_loop)(const void *px, double low, double high, void *pout, p
     }
 }
 
-/* ---- rows ------------------------------------------------------------------------------------------------------ */
+/* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 /* A compiler may not reorder a sum or a maximum of floats, so the order is written out: LANES partial results, then a
  * halving tree. It is the same for every instruction set, and a row's result depends on that row alone. */
@@ -294,7 +297,7 @@ static void FN(clip_loop)(const void *px, double low, double high, void *pout, p
 typedef T FN(Vector) __attribute__((vector_size(64), may_alias));
 typedef INT FN(Mask) __attribute__((vector_size(64)));
 
-/* Copies n <= BLOCK elements and fills up to whole vectors with -infinity, which counts neither in max nor in sum exp. */
+/* Copies n <= BLOCK elements and fills up to whole vectors with -infinity, which changes neither max nor sum of exp. */
 INLINE ptrdiff_t FN(load_block)(T *block, const T *x, ptrdiff_t n) {
     const ptrdiff_t padded = (n + LANES - 1) / LANES * LANES;
     memcpy(block, x, n * sizeof(T));
@@ -389,8 +392,8 @@ static void FN(cross_entropy_loop)(const void *px, const int64_t *target, void *
 }
 
 /* g (softmax(x) - 1[target]) */
-static void FN(cross_entropy_grad_loop)(const void *pg, const void *px, const int64_t *target, void *pout, ptrdiff_t rows,
-                                        ptrdiff_t n) {
+static void FN(cross_entropy_grad_loop)(const void *pg, const void *px, const int64_t *target, void *pout,
+                                        ptrdiff_t rows, ptrdiff_t n) {
     const T *g = (const T *)pg, *x = (const T *)px;
     T *out = (T *)pout;
     for (ptrdiff_t row = 0; row < rows; row++, x += n, out += n) {
@@ -414,7 +417,7 @@ static const Loops FN(loops) = {
 #undef FABS
 #undef SQRT
 #undef FMA
-#undef K
+#undef PICK
 #undef MADD
 #undef SIGN_BIT
 #undef INFINITE

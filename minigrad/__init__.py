@@ -12,16 +12,43 @@ from __future__ import annotations
 from minigrad import config
 
 __version__ = "0.1.0"
-config.prepare()
+config.prepare()  # before anything compiled is imported
 
-
+from minigrad import nn, ops, optim  # noqa: E402
 from minigrad.config import show_config  # noqa: E402
+from minigrad.errors import DtypeError, MutationError, ShapeError, TapeError  # noqa: E402
 from minigrad.grad import grad, hvp, value_and_grad, vjp  # noqa: E402
-
+from minigrad.io import load, save  # noqa: E402
 from minigrad.op import elementwise, op  # noqa: E402
 from minigrad.ops import *  # noqa: E402, F403
 from minigrad.random import get_rng_state, manual_seed, set_rng_state  # noqa: E402
+from minigrad.recording import enable_grad, is_grad_enabled, no_grad  # noqa: E402
 from minigrad.show import show  # noqa: E402
-from minigrad.tape import (  # noqa: E402
-    DtypeError, MutationError, ShapeError, TapeError, Tensor, enable_grad, is_grad_enabled, no_grad,
-)
+from minigrad.tape import Tensor  # noqa: E402
+
+__all__ = [
+    "DtypeError",
+    "MutationError",
+    "ShapeError",
+    "TapeError",
+    "Tensor",
+    "elementwise",
+    "enable_grad",
+    "get_rng_state",
+    "grad",
+    "hvp",
+    "is_grad_enabled",
+    "load",
+    "manual_seed",
+    "nn",
+    "no_grad",
+    "op",
+    "optim",
+    "save",
+    "set_rng_state",
+    "show",
+    "show_config",
+    "value_and_grad",
+    "vjp",
+    *ops.__all__,
+]

@@ -18,7 +18,9 @@ from types import ModuleType
 from typing import Any
 
 HERE = Path(__file__).parent
-ENGINE = {f"minigrad.{name}": HERE / f"{name.replace('.', '/')}.py" for name in ("tape", "op", "ops.elementwise")}  # module -> source
+ENGINE = {
+    f"minigrad.{name}": HERE / f"{name.replace('.', '/')}.py" for name in ("tape", "walk", "op", "ops.elementwise")
+}  # module -> source
 COMPILED = {**ENGINE, "minigrad._elementwise": HERE.parent / "kernels/elementwise.pyx"}
 
 
@@ -70,7 +72,9 @@ def stale() -> list[str]:
     old = []
     for name, source in COMPILED.items():
         built = binary(name)
-        sources = [source, source.with_suffix(".pxd")] if name in ENGINE else [source, *source.parent.glob("*.h")]
+        sources = (
+            [source, source.with_suffix(".pxd")] if name in ENGINE else [source, *source.parent.glob("*.h"), *source.parent.glob("*.pxi")]
+        )
         if built is not None and any(path.exists() and path.stat().st_mtime > built.stat().st_mtime + 1 for path in sources):
             old.append(name)
     return old
@@ -85,6 +89,7 @@ def info() -> dict[str, Any]:
 
     simd = kernels()
     engine = "compiled" if str(tape.__file__).endswith(tuple(importlib.machinery.EXTENSION_SUFFIXES)) else "pure Python"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "minigrad": minigrad.__version__,
         "python": platform.python_version(),
@@ -93,7 +98,7 @@ def info() -> dict[str, Any]:
         "engine": engine,
         "kernels": "compiled" if simd else "NumPy",
         "instruction set": f"{simd.isa()} (this machine can run {', '.join(simd.isas())})" if simd else "NumPy's own",
-        "threads": f"{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} cores; matrix products use NumPy's BLAS",
+        "threads": f"{cores} cores; matrix products use NumPy's BLAS",
     }
 
 

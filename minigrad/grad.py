@@ -6,7 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from minigrad.ops import all_ops, sum, zeros
-from minigrad.tape import Node, ShapeError, Tensor, enable_grad, newest_first, recording, walk
+from minigrad.errors import ShapeError
+from minigrad.recording import enable_grad, recording
+from minigrad.tape import Node, Tensor
+from minigrad.walk import newest_first, walk
 
 identity = all_ops()["identity"]
 

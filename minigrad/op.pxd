@@ -1,7 +1,8 @@
 # Types for the compiler; op.py is the code.
 cimport cython
 
-from minigrad.tape cimport Gradients, Node, Operator, Rules, Tensor, Version, entry, wrap
+from minigrad.tape cimport Node, Operator, Rules, Tensor, Version, entry, wrap
+from minigrad.walk cimport Gradients
 
 
 @cython.final
@@ -73,11 +74,11 @@ cdef class Recipe(Rules):
     @cython.locals(found=list, source=Py_ssize_t, tensor=Tensor)
     cpdef list cells(self, tuple args)
 
-    @cython.locals(op=Op, kept=tuple, parents=tuple, cell=Version, pull=Pull, parent=Node, want=Py_ssize_t)
-    cpdef play(self, Node node, Tensor g, Gradients table)
+    @cython.locals(op=Op, kept=tuple, parents=tuple, cell=Version, pull=Pull, parent=Node, want=Py_ssize_t, gradients=Gradients)
+    cpdef play(self, Node node, Tensor g, object table)
 
     @cython.locals(source=Py_ssize_t, parent=Node)
-    cpdef object given(self, Py_ssize_t want, Tensor g, Node node, Gradients table)
+    cpdef object given(self, Py_ssize_t want, Tensor g, Node node, Gradients gradients)
 
 
 @cython.locals(tensor=Tensor)

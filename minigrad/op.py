@@ -18,7 +18,11 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from minigrad.tape import DtypeError, Gradients, MutationError, Node, Operator, Rules, ShapeError, Tensor, Version, as_array, entry, is_recording, wrap
+from minigrad.arrays import as_array
+from minigrad.errors import DtypeError, MutationError, ShapeError
+from minigrad.recording import is_recording
+from minigrad.tape import Node, Operator, Rules, Tensor, Version, entry, wrap
+from minigrad.walk import Gradients
 
 GRADIENT = -1  # what a rule wants that is not kept: the g of the walk
 RESULT = -2  # what is kept of an operation, beside an argument (its position) and a setting (its name) ...
@@ -93,7 +97,9 @@ class Recipe(Rules):
         elif argument in op.arguments and argument != name:
             source = SHAPES + op.arguments.index(argument)
         else:
-            raise TypeError(f"a rule of operation '{op.name}' asks for '{name}', which is neither g, out, an argument, its shape nor a setting")
+            raise TypeError(
+                f"a rule of operation '{op.name}' asks for '{name}', which is neither g, out, an argument, its shape nor a setting"
+            )
         self.keeps += [] if source in self.keeps else [source]
         return source
 
@@ -110,7 +116,9 @@ class Recipe(Rules):
         keeps = self.keeps
         count = len(keeps)
         if self.settings or count > 2:
-            kept: tuple[Any, ...] = tuple([self.value(source, out, args) for source in keeps] + [settings.get(n, self.op.settings[n]) for n in self.settings])
+            kept: tuple[Any, ...] = tuple(
+                [self.value(source, out, args) for source in keeps] + [settings.get(n, self.op.settings[n]) for n in self.settings]
+            )
         elif count == 2:
             kept = (self.value(keeps[0], out, args), self.value(keeps[1], out, args))
         elif count == 1:
@@ -145,9 +153,10 @@ class Recipe(Rules):
                         found.append(tensor.version())
         return found
 
-    def play(self, node: Node, g: Tensor, table: Gradients) -> None:
-        """Run the rules: from the gradient of the result to those of the arguments, into the walk's table."""
+    def play(self, node: Node, g: Tensor, table: Any) -> None:
+        """Run the rules: from the gradient of the result to those of the arguments, into the walk's gradients."""
         op = self.op
+        gradients: Gradients = table
         kept = node.kept
         parents = node.parents
         if node.cells is not None:
@@ -155,27 +164,27 @@ class Recipe(Rules):
                 check_still(node, cell)
         for pull in self.pulls:
             if op.variadic:
-                gradients = pull.rule(*[self.given(want, g, node, table) for want in pull.wants])
-                for parent, gradient in zip(parents, gradients, strict=True):
-                    if parent is not None and (table.serves is None or parent.tick in table.serves):
-                        table.add(parent, gradient, op)
+                several = pull.rule(*[self.given(want, g, node, gradients) for want in pull.wants])
+                for parent, gradient in zip(parents, several, strict=True):
+                    if parent is not None and (gradients.serves is None or parent.tick in gradients.serves):
+                        gradients.add(parent, gradient, op)
                 continue
             parent = parents[pull.position]
-            if table.serves is not None and parent.tick not in table.serves:
+            if gradients.serves is not None and parent.tick not in gradients.serves:
                 continue
-            if pull.add is not None and not table.recorded:
-                pull.add(table.buffer(parent), *[g._array if want < 0 else kept[want] for want in pull.wants])
+            if pull.add is not None and not gradients.recorded:
+                pull.add(gradients.buffer(parent), *[g._array if want < 0 else kept[want] for want in pull.wants])
                 continue
             if pull.count == 1:
-                gradient = pull.rule(self.given(pull.first, g, node, table))
+                gradient = pull.rule(self.given(pull.first, g, node, gradients))
             elif pull.count == 2:
-                gradient = pull.rule(self.given(pull.first, g, node, table), self.given(pull.second, g, node, table))
+                gradient = pull.rule(self.given(pull.first, g, node, gradients), self.given(pull.second, g, node, gradients))
             else:
-                gradient = pull.rule(*[self.given(want, g, node, table) for want in pull.wants])
+                gradient = pull.rule(*[self.given(want, g, node, gradients) for want in pull.wants])
             if gradient is not None:
-                table.add(parent, gradient, op)
+                gradients.add(parent, gradient, op)
 
-    def given(self, want: int, g: Tensor, node: Node, table: Gradients) -> Any:
+    def given(self, want: int, g: Tensor, node: Node, gradients: Gradients) -> Any:
         """What a rule asked for: arrays as tensors, which under create_graph have their place on the tape."""
         if want < 0:
             return g
@@ -184,13 +193,13 @@ class Recipe(Rules):
             return value
         source = self.keeps[want]
         if source == RESULT:
-            return wrap(value, node if table.recorded else None)
+            return wrap(value, node if gradients.recorded else None)
         if source >= SHAPES or not isinstance(value, ndarray):
             return value
         parent = node.parents[source]
         if parent is not None and parent.recipe is None:
             check_still(node, parent.cells[0])
-        return wrap(value, parent if table.recorded else None)
+        return wrap(value, parent if gradients.recorded else None)
 
 
 def bare(arg: Any) -> Any:
@@ -258,8 +267,8 @@ class Op(Operator):
         self.count = len(self.arguments)
         if sorted(rules) != sorted(self.arguments):
             raise TypeError(
-                f"operation '{self.name}' has the array arguments {self.arguments} and rules for {sorted(rules)}: each argument needs one rule, "
-                "None if it has no derivative"
+                f"operation '{self.name}' has the array arguments {self.arguments} and rules for {sorted(rules)}: each argument needs one "
+                "rule, None if it has no derivative"
             )
         self.rules = [rules[name] for name in self.arguments]
         self.recipes: list[Recipe | None] = [None] * (2 if self.variadic else 1 << self.count)
@@ -276,6 +285,7 @@ class Op(Operator):
         return found
 
     def __call__(self, *args: Any, **settings: Any) -> Tensor:
+        """The result for arrays `args`; `settings` as the body names them."""
         if not settings and not self.variadic:
             if len(args) == 1:
                 return self.unary(args[0])
@@ -368,14 +378,14 @@ class Op(Operator):
             raise kind(f"{self.name}({given}{said}): {problem}") from None
         if type(result) is not ndarray:
             return np.asarray(result)
-        if not self.view and (result.base is not None or any([result is array for array in arrays])):
-            if any([isinstance(array, ndarray) and np.may_share_memory(result, array) for array in arrays]):
-                return result.copy()  # a body that hands back its argument must not tie the two tensors to one buffer
+        suspect = not self.view and (result.base is not None or any(result is array for array in arrays))
+        if suspect and any(isinstance(array, ndarray) and np.may_share_memory(result, array) for array in arrays):
+            return result.copy()  # a body that hands back its argument must not tie the two tensors to one buffer
         return result
 
     def constants(self, arrays: list[Any]) -> list[Any]:
         """Arguments that are not tensors: Python numbers stay weak beside an array, the rest becomes arrays."""
-        beside = any([isinstance(array, ndarray) for array in arrays])
+        beside = any(isinstance(array, ndarray) for array in arrays)
         made = []
         for array in arrays:
             if isinstance(array, ndarray) and type(array) is ndarray and not self.view and array.dtype.isnative:
@@ -395,14 +405,16 @@ class Op(Operator):
         if len(args) < count:
             raise TypeError(f"{self.name}() wants {count} arrays ({', '.join(self.arguments)}), got {len(args)}")
         if len(args) - count > len(self.settings):
-            raise TypeError(f"{self.name}() takes {count} arrays and the settings {', '.join(self.settings) or 'none'}; got {len(args)} positional")
+            raise TypeError(
+                f"{self.name}() takes {count} arrays and the settings {', '.join(self.settings) or 'none'}; got {len(args)} positional"
+            )
         return args[:count], dict(zip(self.settings, args[count:], strict=False)) | settings
 
     def share(self, out: Tensor, source: Any) -> None:
         """A view and its source share one version, so that a change of either is seen by whoever kept the other."""
-        if isinstance(source, Tensor) and (source._version is not None or source.node is None or source.node.recipe is None):
-            if np.may_share_memory(out._array, source._array):
-                out._version = source.version()
+        changeable = isinstance(source, Tensor) and (source._version is not None or source.node is None or source.node.recipe is None)
+        if changeable and np.may_share_memory(out._array, source._array):
+            out._version = source.version()
 
 
 class Operation(Op):

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.tape import Node, Tensor, TapeError, newest_first
+from minigrad.errors import TapeError
+from minigrad.tape import Node, Tensor
+from minigrad.walk import newest_first
 
 
 def kept_arrays(node: Node) -> list[tuple[str, Any]]:

@@ -14,7 +14,6 @@ cdef class Version:
 
 cdef class Node
 cdef class Tensor
-cdef class Gradients
 
 
 cdef class Operator:
@@ -23,7 +22,7 @@ cdef class Operator:
 
 
 cdef class Rules:
-    cpdef play(self, Node node, Tensor g, Gradients table)
+    cpdef play(self, Node node, Tensor g, object table)
 
 
 @cython.final
@@ -51,23 +50,6 @@ cdef class Tensor:
     cpdef Version version(self)
 
 
-@cython.final
-cdef class Gradients:
-    cdef public dict totals
-    cdef public set owned
-    cdef public bint recorded
-    cdef public set serves
-    cdef public list leaves
-    cdef public dict wanted
-
-    @cython.locals(held=Tensor)
-    cpdef add(self, Node node, Tensor g, object op)
-    cpdef object buffer(self, Node node)
-    @cython.locals(g=Tensor)
-    cpdef Tensor total(self, Node node)
-
-
-
 @cython.locals(operator=Operator)
 cpdef Tensor unary(str name, object x)
 
@@ -80,16 +62,10 @@ cpdef Node entry(object array, Rules recipe, tuple parents, tuple kept, list cel
 @cython.locals(tensor=Tensor)
 cpdef Tensor wrap(object array, Node node)
 
-@cython.locals(node=Node, table=Gradients, g=Tensor)
-cpdef Gradients walk(object outputs, object seeds, object wanted, bint retain_graph, bint create_graph)
-
-@cython.locals(found=dict, todo=list, node=Node, parent=Node)
-cpdef list newest_first(list roots)
-
 @cython.locals(ndim=Py_ssize_t, i=Py_ssize_t)
-cdef bint fits(cnp.ndarray array, tuple shape)
+cpdef bint fits(cnp.ndarray array, tuple shape)
 
-cdef object dtype_of(cnp.ndarray array)
+cpdef object dtype_of(cnp.ndarray array)
 
 @cython.locals(parent=Node)
 cdef tuple shape_of(object array, tuple parents)

@@ -1,6 +1,6 @@
-"""The tape: what ran, in which order, and the walk that plays it back for gradients.
+"""The tape, and the tensors whose history is on it.
 
-An operation that matters to a gradient leaves a `Node`. Nodes point to the nodes of their arguments, never to tensors, and
+An operation that matters to a gradient leaves a `Node`; walk.py plays them back. Nodes point to the nodes of their arguments, never to tensors, and
 each carries a `tick`, a number that grows as operations run. Walking the reachable nodes from the newest tick to the oldest is
 therefore reverse topological order, with no recursion and no counting of children. What no live tensor reaches frees itself.
 
@@ -9,39 +9,19 @@ This file is ordinary Python and runs as such; `tape.pxd` beside it gives the co
 
 from __future__ import annotations
 
-import contextvars
-import functools
-import inspect
 import itertools
-import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-
-class ShapeError(ValueError):
-    """Shapes, axes or indices that do not fit; the sentence names the operation and every shape."""
-
-
-class DtypeError(TypeError):
-    """A dtype that an operation cannot serve."""
-
-
-class MutationError(RuntimeError):
-    """An array was changed in place that a gradient still needs, or is about to be."""
-
-
-class TapeError(RuntimeError):
-    """The tape cannot be played: nothing was recorded, it was played already, or a seed is missing."""
+from minigrad.arrays import as_array, bare, bare_index
+from minigrad.errors import DtypeError, MutationError, ShapeError, TapeError
 
 
 clock = itertools.count()  # `next` on it is atomic, so ticks stay in order whatever threads record
-recording: contextvars.ContextVar[bool] = contextvars.ContextVar("minigrad.recording", default=True)
-is_recording = recording.get
 operators: dict[str, Any] = {}  # name -> operation; filled by minigrad.ops at import, so that this file imports nothing of ours
-publishing = threading.Lock()
 
 
 class Version:
@@ -107,9 +87,11 @@ class Operator:
     __slots__ = ()
 
     def unary(self, x: Any) -> Tensor:
+        """The operation on one tensor."""
         raise NotImplementedError
 
     def binary(self, a: Any, b: Any) -> Tensor:
+        """The operation on two operands, one of them a tensor."""
         raise NotImplementedError
 
 
@@ -118,7 +100,8 @@ class Rules:
 
     __slots__ = ()
 
-    def play(self, node: Node, g: Tensor, table: Gradients) -> None:
+    def play(self, node: Node, g: Tensor, table: Any) -> None:
+        """Run the gradient rules of `node`, whose result has the gradient `g`, into the walk's table."""
         raise NotImplementedError
 
 
@@ -348,14 +331,7 @@ class Tensor:
         used. The tape is released as it is played unless `retain_graph`. With `create_graph` the gradients are themselves
         recorded, so that they can be differentiated again. If anything fails, every `.grad` is as it was.
         """
-        keep = create_graph if retain_graph is None else retain_graph
-        found = walk([self], [gradient], None, keep, create_graph)
-        with publishing:
-            leaves = [(node, node.leaf()) for node in found.leaves if node.leaf is not None]
-            live = [(node, leaf) for node, leaf in leaves if leaf is not None]
-            fresh = [found.total(node) if leaf._grad is None else leaf._grad + found.totals[node.tick] for node, leaf in live]
-            for (_, leaf), grad in zip(live, fresh, strict=True):
-                leaf._grad = grad
+        operators["backward"](self, gradient, create_graph if retain_graph is None else retain_graph, create_graph)
 
     # ---- arithmetic: each line calls the operation of that name
 
@@ -428,66 +404,87 @@ class Tensor:
     # ---- the operations that read well as methods; each is documented as minigrad.<name>
 
     def exp(self) -> Tensor:
+        """`minigrad.exp` of this tensor."""
         return unary("exp", self)
 
     def log(self) -> Tensor:
+        """`minigrad.log` of this tensor."""
         return unary("log", self)
 
     def sqrt(self) -> Tensor:
+        """`minigrad.sqrt` of this tensor."""
         return unary("sqrt", self)
 
     def square(self) -> Tensor:
+        """`minigrad.square` of this tensor."""
         return unary("square", self)
 
     def abs(self) -> Tensor:
+        """`minigrad.abs` of this tensor."""
         return unary("abs", self)
 
     def tanh(self) -> Tensor:
+        """`minigrad.tanh` of this tensor."""
         return unary("tanh", self)
 
     def sigmoid(self) -> Tensor:
+        """`minigrad.sigmoid` of this tensor."""
         return unary("sigmoid", self)
 
     def relu(self) -> Tensor:
+        """`minigrad.relu` of this tensor."""
         return unary("relu", self)
 
     def clip(self, lo: float | None = None, hi: float | None = None) -> Tensor:
+        """`minigrad.clip` of this tensor."""
         return operators["clip"](self, lo=lo, hi=hi)
 
     def astype(self, dtype: Any) -> Tensor:
+        """`minigrad.astype` of this tensor."""
         return operators["astype"](self, dtype=np.dtype(dtype))
 
     def clone(self) -> Tensor:
+        """`minigrad.clone` of this tensor."""
         return unary("clone", self)
 
     def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """`minigrad.sum` of this tensor."""
         return operators["sum"](self, axis=axis, keepdims=keepdims)
 
     def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """`minigrad.mean` of this tensor."""
         return operators["mean"](self, axis=axis, keepdims=keepdims)
 
     def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """`minigrad.max` of this tensor."""
         return operators["max"](self, axis=axis, keepdims=keepdims)
 
     def argmax(self, axis: int | None = None) -> Tensor:
+        """`minigrad.argmax` of this tensor."""
         return operators["argmax"](self, axis=axis)
 
     def logsumexp(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """`minigrad.logsumexp` of this tensor."""
         return operators["logsumexp"](self, axis=axis, keepdims=keepdims)
 
     def softmax(self, axis: int = -1) -> Tensor:
+        """`minigrad.softmax` of this tensor."""
         return operators["softmax"](self, axis=axis)
 
     def log_softmax(self, axis: int = -1) -> Tensor:
+        """`minigrad.log_softmax` of this tensor."""
         return operators["log_softmax"](self, axis=axis)
 
     def matmul(self, other: Any) -> Tensor:
+        """`minigrad.matmul` of this tensor and another."""
         return binary("matmul", self, other)
 
     def reshape(self, *shape: Any) -> Tensor:
+        """`minigrad.reshape` of this tensor."""
         return operators["reshape"](self, shape=spread(shape))
 
     def transpose(self, *axes: Any) -> Tensor:
+        """`minigrad.transpose` of this tensor."""
         return operators["transpose"](self, axes=spread(axes) or None)
 
     @property
@@ -496,77 +493,28 @@ class Tensor:
         return operators["transpose"](self, axes=None)
 
     def swapaxes(self, axis1: int, axis2: int) -> Tensor:
+        """`minigrad.swapaxes` of this tensor."""
         return operators["swapaxes"](self, axis1=axis1, axis2=axis2)
 
     def expand_dims(self, axis: Any) -> Tensor:
+        """`minigrad.expand_dims` of this tensor."""
         return operators["expand_dims"](self, axis=axis)
 
     def squeeze(self, axis: Any = None) -> Tensor:
+        """`minigrad.squeeze` of this tensor."""
         return operators["squeeze"](self, axis=axis)
 
     def broadcast_to(self, *shape: Any) -> Tensor:
+        """`minigrad.broadcast_to` of this tensor."""
         return operators["broadcast_to"](self, shape=spread(shape))
 
     def split(self, parts: Any, axis: int = 0) -> tuple[Tensor, ...]:
+        """`minigrad.split` of this tensor."""
         return operators["split"](self, parts, axis=axis)
 
     def take(self, indices: Any, axis: int = 0) -> Tensor:
+        """`minigrad.take` of this tensor."""
         return operators["take"](self, indices, axis=axis)
-
-
-class Gradients:
-    """The walk's own table of what has arrived at each node so far.
-
-    Rules may hand over memory that others see too (their `g`, a kept array), so the second contribution to a node allocates,
-    and only what the table has allocated itself is added to in place.
-    """
-
-    __slots__ = ("leaves", "owned", "recorded", "serves", "totals", "wanted")
-
-    def __init__(self, recorded: bool, serves: set[int] | None) -> None:
-        self.totals: dict[int, Tensor] = {}
-        self.owned: set[int] = set()
-        self.recorded = recorded  # create_graph: sums are operations too, and nothing is changed in place
-        self.serves = serves  # ticks of the nodes that lead to what was asked for; None means all
-        self.leaves: list[Node] = []
-        self.wanted: dict[int, Tensor] = {}
-
-    def add(self, node: Node, g: Tensor, op: Any) -> None:
-        """One more contribution `g` to the gradient of `node`, from a rule of `op`."""
-        array = g._array
-        if not fits(array, node.shape):
-            if not op.broadcasts:
-                raise TapeError(f"a gradient rule of '{op.name}' gave shape {array.shape} for an argument of shape {node.shape}")
-            g = operators["sum_to"](g, shape=node.shape)
-        if dtype_of(array) is not node.dtype:
-            g = operators["astype"](g, dtype=node.dtype)
-        held = self.totals.get(node.tick)
-        if held is None:
-            self.totals[node.tick] = g
-        elif self.recorded:
-            self.totals[node.tick] = binary("add", held, g)
-        elif node.tick in self.owned:
-            if operators["iadd"](held._array, g._array) is NotImplemented:
-                held._array += g._array
-        else:
-            self.totals[node.tick] = binary("add", held, g)
-            self.owned.add(node.tick)
-
-    def buffer(self, node: Node) -> np.ndarray[Any, Any]:
-        """The total of `node` as memory that a rule may add to: how k slices of one tensor share one gradient buffer."""
-        held = self.totals.get(node.tick)
-        if held is None or node.tick not in self.owned:
-            array = np.zeros(node.shape, node.dtype) if held is None else held._array.copy()
-            self.totals[node.tick] = held = wrap(array, None)
-            self.owned.add(node.tick)
-        return held._array
-
-    def total(self, node: Node) -> Tensor | None:
-        """The gradient of `node` in memory that nobody else holds, or None if none arrived."""
-        g = self.wanted.get(node.tick)
-        if g is None:
-            g = self.totals.get(node.tick)
-        return g if g is None or node.tick in self.owned else operators["clone"](g)
 
 
 def unary(name: str, x: Any) -> Tensor:
@@ -597,7 +545,7 @@ def fits(array: Any, shape: tuple[int, ...]) -> bool:
     ndim = array.ndim
     if ndim != len(shape):
         return False
-    for i in range(ndim):
+    for i in range(ndim):  # noqa: SIM110
         if array.shape[i] != shape[i]:
             return False
     return True
@@ -630,128 +578,6 @@ def entry(array: Any, recipe: Any, parents: tuple[Node | None, ...], kept: Any, 
     return node
 
 
-def walk(
-    outputs: Sequence[Tensor], seeds: Sequence[Any], wanted: Sequence[Node] | None, retain_graph: bool, create_graph: bool
-) -> Gradients:
-    """Play the tape back from `outputs` and return the table of gradients: of all leaves, or of the nodes `wanted` alone."""
-    starts = [(out, seed(out, given)) for out, given in zip(outputs, seeds, strict=True)]
-    order = newest_first([out.node for out in outputs if out.node is not None])
-    table = Gradients(create_graph, None if wanted is None else leading_to(wanted, order))
-    asked = {node.tick for node in wanted or ()}
-    token = recording.set(create_graph)
-    try:
-        for out, start in starts:
-            if out.node is not None:
-                table.add(out.node, start, None)
-        for node in order:
-            if node.recipe is None:
-                if node.tick in table.totals:
-                    table.leaves.append(node)
-                continue
-            g = table.totals.pop(node.tick, None)
-            if g is not None:
-                if node.tick in asked:
-                    table.wanted[node.tick] = g
-                if node.kept is None:
-                    node.refuse_spent()
-                node.recipe.play(node, g, table)
-            if not retain_graph:
-                node.kept = None
-                node.parents = ()
-    finally:
-        recording.reset(token)
-    return table
-
-
-def seed(out: Tensor, given: Any) -> Tensor:
-    """The cotangent a walk starts from, checked against the output it belongs to."""
-    if out.node is None:
-        raise TapeError(
-            "backward on a tensor that does not require a gradient: no tensor with requires_grad=True led to it, or it was made under no_grad "
-            "or by detach()"
-        )
-    if given is None:
-        if out.size != 1:
-            raise ShapeError(
-                f"backward needs a scalar, this tensor has shape {out.shape}: reduce it with .sum() or .mean(), or pass gradient= of that shape"
-            )
-        return wrap(np.ones(out.shape, out.dtype), None)
-    g = given if isinstance(given, Tensor) else Tensor(given, dtype=out.dtype)
-    if g.shape != out.shape:
-        raise ShapeError(f"gradient= has shape {g.shape}, the tensor it is the gradient of has shape {out.shape}")
-    return g
-
-
-def newest_first(roots: list[Node]) -> list[Node]:
-    """All nodes that the roots were computed from, newest first; raises TapeError if any was played already."""
-    found = {root.tick: root for root in roots}
-    todo = list(found.values())
-    while todo:
-        node = todo.pop()
-        if node.recipe is not None and node.kept is None:
-            node.refuse_spent()
-        for parent in node.parents:
-            if parent is not None and parent.tick not in found:
-                found[parent.tick] = parent
-                todo.append(parent)
-    return [found[tick] for tick in sorted(found, reverse=True)]
-
-
-def leading_to(wanted: Sequence[Node], order: list[Node]) -> set[int]:
-    """The ticks of the nodes in `order` through which a gradient can reach one of `wanted`."""
-    serves = {node.tick for node in wanted}
-    for node in reversed(order):
-        if any(parent is not None and parent.tick in serves for parent in node.parents):
-            serves.add(node.tick)
-    return serves
-
-
-# ---- arrays in
-
-
-def as_array(data: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-    """`data` as a native array of numbers. Python floats become float32; arrays keep their dtype; copies if `copy`."""
-    try:
-        if isinstance(data, Tensor):
-            data = data._array
-        elif isinstance(data, list | tuple):
-            first = innermost(data)
-            data = np.asarray(bare(data))
-            if dtype is None and (first is None or (type(first) is float and data.dtype == np.float64)):
-                dtype = np.float32
-        elif type(data) is float and dtype is None:
-            dtype = np.float32
-        array = np.array(data, dtype=dtype, copy=copy, order="K" if copy is None else "C")
-    except (ValueError, TypeError) as problem:
-        raise DtypeError(f"cannot make a tensor of {type(data).__name__}: {problem}") from None
-    if array.dtype.kind not in "fiub":
-        raise DtypeError(f"tensors hold real numbers; this data has dtype {array.dtype}")
-    if not array.dtype.isnative:
-        array = array.astype(array.dtype.newbyteorder("="))
-    return array
-
-
-def innermost(data: Any) -> Any:
-    """The first number in nested lists, None if there is none: does it come from Python or from NumPy?"""
-    while isinstance(data, list | tuple):
-        data = next((item for item in data if not isinstance(item, int)), data[0] if data else None)
-    return data
-
-
-def bare(data: Any) -> Any:
-    """Nested lists with the tensors in them replaced by their arrays."""
-    if isinstance(data, Tensor):
-        return data._array
-    return [bare(item) for item in data] if isinstance(data, list | tuple) else data
-
-
-def bare_index(index: Any) -> Any:
-    """An index with the tensors in it replaced by their arrays."""
-    if isinstance(index, tuple):
-        return tuple([bare_index(part) for part in index])
-    return bare(index)
-
-
 def spread(values: tuple[Any, ...]) -> tuple[int, ...]:
     """Lets `reshape(2, 3)` and `reshape((2, 3))` mean the same."""
     return tuple(values[0]) if len(values) == 1 and isinstance(values[0], list | tuple) else values
@@ -762,81 +588,3 @@ def rebuild(array: np.ndarray[Any, Any], requires_grad: bool, parameter: bool) -
     tensor = wrap(array, None).requires_grad_(requires_grad)
     tensor.parameter = parameter
     return tensor
-
-
-# ---- recording on and off
-
-
-class _Recording:
-    """Switches recording for a `with` block or a decorated function; see no_grad and enable_grad."""
-
-    state = True
-
-    def __init__(self) -> None:
-        self.before: list[bool] = []
-
-    def __enter__(self) -> None:
-        self.before.append(recording.get())
-        recording.set(self.state)
-
-    def __exit__(self, *exc: object) -> None:
-        recording.set(self.before.pop())
-
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Decorate `function`; of a generator function each resume is covered, and nothing leaks to the consumer."""
-        switch = type(self)
-        if inspect.isgeneratorfunction(function):
-
-            @functools.wraps(function)
-            def resumed(*args: Any, **kwargs: Any) -> Any:
-                with switch():
-                    generator = function(*args, **kwargs)
-                send, value = generator.send, None
-                while True:
-                    try:
-                        with switch():
-                            item = send(value)
-                    except StopIteration as stop:
-                        return stop.value
-                    try:
-                        send, value = generator.send, (yield item)
-                    except GeneratorExit:
-                        generator.close()
-                        raise
-                    except BaseException as problem:
-                        send, value = generator.throw, problem
-
-            return resumed
-
-        @functools.wraps(function)
-        def switched(*args: Any, **kwargs: Any) -> Any:
-            with switch():
-                return function(*args, **kwargs)
-
-        return switched
-
-
-class no_grad(_Recording):
-    """Nothing is recorded inside: for evaluation, and for code that changes parameters.
-
-    A context manager and a decorator. Each thread and each asyncio task has its own switch. As in PyTorch, a `with no_grad()`
-    around a `yield` stays in force for the consumer of the generator; decorate the generator instead.
-
-    >>> x = Tensor([1.0], requires_grad=True)
-    >>> with no_grad():
-    ...     (x * 2).requires_grad
-    False
-    """
-
-    state = False
-
-
-class enable_grad(_Recording):
-    """Recording is on inside, whatever is outside: a context manager and a decorator."""
-
-    state = True
-
-
-def is_grad_enabled() -> bool:
-    """True where operations are being recorded."""
-    return is_recording()

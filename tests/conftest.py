@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 import minigrad as mg
-from minigrad import config, tape
+from minigrad import config
+from minigrad.recording import is_recording
 
 
 def pytest_configure() -> None:
@@ -29,4 +30,4 @@ def sealed() -> Iterator[None]:
     """Each test starts from seed 0 and must leave recording switched on."""
     mg.manual_seed(0)
     yield
-    assert tape.recording.get(), "a test left recording switched off"
+    assert is_recording(), "a test left recording switched off"

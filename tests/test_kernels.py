@@ -1,7 +1,7 @@
 """The elementwise kernels against NumPy in higher precision, on every instruction set that this machine runs.
 
-What must hold: the value (2.5 ULP for the transcendental functions, NumPy's very bits for the rest); the bits of an element
-depend on nothing but the element; what is not a kernel's case is NotImplemented; no input changes.
+What must hold: the value (2.5 ULP for the transcendental functions, NumPy's very bits for the rest); the bits of an
+element depend on nothing but the element; what is not a kernel's case is NotImplemented; no input changes.
 """
 
 import os
@@ -110,7 +110,7 @@ def ulps(got, want, dtype):
     return np.where(ordinary, distance, np.where(right, 0, np.inf)).astype(float)
 
 
-# ---- values -----------------------------------------------------------------------------------------------------------
+# ---- values ----------------------------------------------------------------------------------------------------------
 
 
 @each_dtype
@@ -198,7 +198,7 @@ def test_where(dtype):
         assert kernels.where(*case) is NotImplemented
 
 
-# ---- layouts ----------------------------------------------------------------------------------------------------------
+# ---- layouts ---------------------------------------------------------------------------------------------------------
 
 SHAPES = [
     ((), ()), ((3,), ()), ((1,), (1, 1)), ((4, 4), (4,)), ((4, 4), (1, 4)), ((4, 4), (4, 1)), ((2, 3, 4), (3, 4)),
@@ -214,7 +214,9 @@ def test_broadcasting(shapes, dtype):
     for x, y in [(a, b), (b, a)]:
         for name in ("sub", "lt"):
             got = getattr(kernels, name)(x, y)
-            assert type(got) is np.ndarray and got.flags.c_contiguous and got.flags.owndata
+            assert type(got) is np.ndarray
+            assert got.flags.c_contiguous
+            assert got.flags.owndata
             assert same_bits(got, np.asarray(BINARY[name](x, y)))
 
 
@@ -325,10 +327,11 @@ def test_mixed_precision_and_wrong_bounds_are_not_implemented():
 def test_empty_and_zero_dimensional(name):
     for x in (np.zeros((0, 3), np.float32), np.array(0.5), np.float32([0.25]).reshape(())):
         got = getattr(kernels, name)(x)
-        assert type(got) is np.ndarray and got.shape == x.shape and got.dtype == x.dtype
+        assert type(got) is np.ndarray
+        assert (got.shape, got.dtype) == (x.shape, x.dtype)
 
 
-# ---- bits, memory, threads ----------------------------------------------------------------------------------------------
+# ---- bits, memory, threads -------------------------------------------------------------------------------------------
 
 
 @each_dtype
@@ -387,7 +390,7 @@ def test_threads_get_the_same_bits():
         assert all(same_bits(got, want) for got in pool.map(kernels.tanh, [x] * 16))
 
 
-# ---- rows ---------------------------------------------------------------------------------------------------------------
+# ---- rows ------------------------------------------------------------------------------------------------------------
 
 
 def reference_rows(x):
@@ -435,7 +438,8 @@ def test_rows_with_infinities(dtype):
 
 def test_row_shapes():
     x = np.ones((0, 3), np.float32)
-    assert kernels.softmax(x).shape == (0, 3) and kernels.logsumexp(x).shape == (0,)
+    assert kernels.softmax(x).shape == (0, 3)
+    assert kernels.logsumexp(x).shape == (0,)
     assert type(kernels.logsumexp(np.ones(3))) is np.ndarray
     for empty in (np.ones((3, 0)), np.ones(())):  # no maximum: NumPy says so
         assert kernels.softmax(empty) is NotImplemented
@@ -463,7 +467,7 @@ def test_targets_must_be_classes():
     assert kernels.cross_entropy(np.ones((0, 4)), np.ones(0, np.int64)).shape == (0,)
 
 
-# ---- instruction sets -----------------------------------------------------------------------------------------------------
+# ---- instruction sets ------------------------------------------------------------------------------------------------
 
 
 def test_isa_names():

@@ -382,7 +382,7 @@ def test_third_derivative_and_hvp_and_vjp() -> None:
     cube = mg.grad(mg.grad(mg.grad(lambda x: (x * x * x * x).sum())))
     assert cube(mg.tensor(2.0, dtype="float64")).item() == 48.0
     x, v = mg.tensor([1.0, 2.0], dtype="float64"), mg.tensor([3.0, 5.0], dtype="float64")
-    assert mg.hvp(lambda x: (x[0] * x[0] * x[1]), x, v).tolist() == [2 * 2 * 3 + 2 * 1 * 5, 2 * 1 * 3]
+    assert mg.hvp(lambda x: x[0] * x[0] * x[1], x, v).tolist() == [2 * 2 * 3 + 2 * 1 * 5, 2 * 1 * 3]
     out, back = mg.vjp(lambda a: (a * 2.0, a * a), x)
     assert [len(out), back(v, v)[0].tolist()] == [2, [6.0 + 6.0, 10.0 + 20.0]]
     assert back(v, v)[0].tolist() == [12.0, 30.0], "vjp's pullback can be called again"

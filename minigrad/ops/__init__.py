@@ -11,11 +11,35 @@ from minigrad.tape import operators
 
 from . import elementwise, index, linalg, reduce, shape
 from .creation import arange, from_numpy, full, ones, rand, randn, tensor, zeros
-from .elementwise import (
-    astype, clip, clone, div, eq, exp, ge, gt, le, log, lt, maximum, minimum, mul, ne, neg, relu, sigmoid, sign, softplus, sqrt,
-    square, sub, tanh, where, add,
-)
 from .elementwise import abs_ as abs
+from .elementwise import (
+    add,
+    astype,
+    clip,
+    clone,
+    div,
+    eq,
+    exp,
+    ge,
+    gt,
+    le,
+    log,
+    lt,
+    maximum,
+    minimum,
+    mul,
+    ne,
+    neg,
+    relu,
+    sigmoid,
+    sign,
+    softplus,
+    sqrt,
+    square,
+    sub,
+    tanh,
+    where,
+)
 from .elementwise import pow_ as pow
 from .index import getitem, take
 from .linalg import linear, matmul
@@ -23,6 +47,68 @@ from .reduce import argmax, cross_entropy_rows, log_softmax, logsumexp, mean, so
 from .reduce import max_ as max
 from .reduce import sum_ as sum
 from .shape import broadcast_to, concatenate, expand_dims, reshape, split, squeeze, stack, sum_to, swapaxes, transpose
+
+__all__ = [
+    "abs",
+    "add",
+    "all_ops",
+    "arange",
+    "argmax",
+    "astype",
+    "broadcast_to",
+    "clip",
+    "clone",
+    "concatenate",
+    "cross_entropy_rows",
+    "div",
+    "eq",
+    "exp",
+    "expand_dims",
+    "from_numpy",
+    "full",
+    "ge",
+    "getitem",
+    "gt",
+    "le",
+    "linear",
+    "log",
+    "log_softmax",
+    "logsumexp",
+    "lt",
+    "matmul",
+    "max",
+    "maximum",
+    "mean",
+    "minimum",
+    "mul",
+    "ne",
+    "neg",
+    "ones",
+    "pow",
+    "rand",
+    "randn",
+    "relu",
+    "reshape",
+    "sigmoid",
+    "sign",
+    "softmax",
+    "softplus",
+    "split",
+    "sqrt",
+    "square",
+    "squeeze",
+    "stack",
+    "sub",
+    "sum",
+    "sum_to",
+    "swapaxes",
+    "take",
+    "tanh",
+    "tensor",
+    "transpose",
+    "where",
+    "zeros",
+]
 
 MODULES = (elementwise, index, linalg, reduce, shape)
 
@@ -52,6 +138,7 @@ def attach_kernels(module: Any) -> None:
             operation.kernel = last_axis(operation.kernel, operation.settings["axis"])
         reduce.cross_entropy_rows.kernel = module.cross_entropy
     operators["iadd"] = getattr(module, "iadd", operator.iadd)
+
 
 operators.update(all_ops(), getitem=getitem, split=split)
 attach_kernels(config.kernels())

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from minigrad import random
-from minigrad.tape import DtypeError, Tensor, spread, wrap
+from minigrad.errors import DtypeError
+from minigrad.tape import Tensor, spread, wrap
 
 
 def made(array: Any, requires_grad: bool) -> Tensor:

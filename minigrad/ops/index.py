@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.arrays import bare_index
 from minigrad.op import Into, op
-from minigrad.tape import Tensor, bare_index
+from minigrad.tape import Tensor
 
 
 def add_at(buffer: Any, g: Any, x_shape: Any, index: Any) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.op import op
-from minigrad.tape import ShapeError, Tensor
+from minigrad.errors import ShapeError
+from minigrad.tape import Tensor
 
 from .shape import expand_dims, reshape, sum_to
 
@@ -53,7 +54,9 @@ def matmul(a: Any, b: Any) -> Any:
 def linear_(x: Any, weight: Any, bias: Any) -> Any:
     """x weight^T + bias; bias may be None.   (n,i),(o,i),(o) -> (n,o)"""
     if weight.ndim != 2 or not x.ndim or x.shape[-1] != weight.shape[1]:
-        raise ShapeError(f"linear: input has shape {x.shape}, weight {weight.shape}: the input's last axis must have length {weight.shape[-1]}")
+        raise ShapeError(
+            f"linear: input has shape {x.shape}, weight {weight.shape}: the input's last axis must have length {weight.shape[-1]}"
+        )
     out = np.matmul(x.reshape(-1, x.shape[-1]), weight.T).reshape(*x.shape[:-1], len(weight))
     if bias is not None:
         out += bias

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.op import op
-from minigrad.tape import ShapeError, Tensor
+from minigrad.errors import ShapeError
+from minigrad.tape import Tensor
 
 from .elementwise import astype, exp, where
 from .shape import broadcast_to, reshape
@@ -116,7 +117,9 @@ def check_classes(x: Any, target: Any) -> None:
     if target.dtype.kind not in "iu":
         raise TypeError(f"targets are class numbers (whole numbers), got {target.dtype}")
     if target.size and not 0 <= target.min() <= target.max() < x.shape[1]:
-        raise ShapeError(f"cross_entropy: targets run from {target.min()} to {target.max()}; {x.shape[1]} classes allow 0 to {x.shape[1] - 1}")
+        raise ShapeError(
+            f"cross_entropy: targets run from {target.min()} to {target.max()}; {x.shape[1]} classes allow 0 to {x.shape[1] - 1}"
+        )
 
 
 def weigh(g: Tensor) -> Tensor:

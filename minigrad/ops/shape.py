@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.op import op
-from minigrad.tape import ShapeError, Tensor
+from minigrad.errors import ShapeError
+from minigrad.tape import Tensor
 
 from .index import getitem
 

@@ -1,0 +1,52 @@
+"""What users hand over, as NumPy arrays. A tensor is known here by its `_array`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad.errors import DtypeError
+
+
+def as_array(data: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+    """`data` as a native array of numbers. Python floats become float32; arrays keep their dtype; copies if `copy`."""
+    try:
+        if hasattr(data, "_array"):
+            data = data._array
+        elif isinstance(data, list | tuple):
+            first = innermost(data)
+            data = np.asarray(bare(data))
+            if dtype is None and (first is None or (type(first) is float and data.dtype == np.float64)):
+                dtype = np.float32
+        elif type(data) is float and dtype is None:
+            dtype = np.float32
+        array = np.array(data, dtype=dtype, copy=copy, order="K" if copy is None else "C")
+    except (ValueError, TypeError) as problem:
+        raise DtypeError(f"cannot make a tensor of {type(data).__name__}: {problem}") from None
+    if array.dtype.kind not in "fiub":
+        raise DtypeError(f"tensors hold real numbers; this data has dtype {array.dtype}")
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    return array
+
+
+def innermost(data: Any) -> Any:
+    """The first number in nested lists, None if there is none: does it come from Python or from NumPy?"""
+    while isinstance(data, list | tuple):
+        data = next((item for item in data if not isinstance(item, int)), data[0] if data else None)
+    return data
+
+
+def bare(data: Any) -> Any:
+    """Nested lists with the tensors in them replaced by their arrays."""
+    if hasattr(data, "_array"):
+        return data._array
+    return [bare(item) for item in data] if isinstance(data, list | tuple) else data
+
+
+def bare_index(index: Any) -> Any:
+    """An index with the tensors in it replaced by their arrays."""
+    if isinstance(index, tuple):
+        return tuple([bare_index(part) for part in index])
+    return bare(index)

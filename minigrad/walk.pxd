@@ -1,0 +1,27 @@
+# Types for the compiler; walk.py is the code.
+cimport cython
+
+from minigrad.tape cimport Node, Rules, Tensor, Version, binary, dtype_of, fits, wrap
+
+
+@cython.final
+cdef class Gradients:
+    cdef public dict totals
+    cdef public set owned
+    cdef public bint recorded
+    cdef public set serves
+    cdef public list leaves
+    cdef public dict wanted
+
+    @cython.locals(held=Tensor)
+    cpdef add(self, Node node, Tensor g, object op)
+    cpdef object buffer(self, Node node)
+    @cython.locals(g=Tensor)
+    cpdef Tensor total(self, Node node)
+
+
+@cython.locals(node=Node, table=Gradients, g=Tensor)
+cpdef Gradients walk(object outputs, object seeds, object wanted, bint retain_graph, bint create_graph)
+
+@cython.locals(found=dict, todo=list, node=Node, parent=Node)
+cpdef list newest_first(list roots)

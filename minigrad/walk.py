@@ -1,0 +1,165 @@
+"""The walk: the tape played back, newest entry first, for the gradients of everything that led to a result.
+
+The gradients of one walk live in its own table, so any number of walks can run over shared parameters; `.grad` is published at the
+end, all of it or nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.errors import ShapeError, TapeError
+from minigrad.recording import recording
+from minigrad.tape import Node, Tensor, binary, dtype_of, fits, operators, wrap
+
+publishing = threading.Lock()
+
+
+class Gradients:
+    """The walk's own table of what has arrived at each node so far.
+
+    Rules may hand over memory that others see too (their `g`, a kept array), so the second contribution to a node allocates,
+    and only what the table has allocated itself is added to in place.
+    """
+
+    __slots__ = ("leaves", "owned", "recorded", "serves", "totals", "wanted")
+
+    def __init__(self, recorded: bool, serves: set[int] | None) -> None:
+        self.totals: dict[int, Tensor] = {}
+        self.owned: set[int] = set()
+        self.recorded = recorded  # create_graph: sums are operations too, and nothing is changed in place
+        self.serves = serves  # ticks of the nodes that lead to what was asked for; None means all
+        self.leaves: list[Node] = []
+        self.wanted: dict[int, Tensor] = {}
+
+    def add(self, node: Node, g: Tensor, op: Any) -> None:
+        """One more contribution `g` to the gradient of `node`, from a rule of `op`."""
+        array = g._array
+        if not fits(array, node.shape):
+            if not op.broadcasts:
+                raise TapeError(f"a gradient rule of '{op.name}' gave shape {array.shape} for an argument of shape {node.shape}")
+            g = operators["sum_to"](g, shape=node.shape)
+        if dtype_of(array) is not node.dtype:
+            g = operators["astype"](g, dtype=node.dtype)
+        held = self.totals.get(node.tick)
+        if held is None:
+            self.totals[node.tick] = g
+        elif self.recorded:
+            self.totals[node.tick] = binary("add", held, g)
+        elif node.tick in self.owned:
+            if operators["iadd"](held._array, g._array) is NotImplemented:
+                held._array += g._array
+        else:
+            self.totals[node.tick] = binary("add", held, g)
+            self.owned.add(node.tick)
+
+    def buffer(self, node: Node) -> np.ndarray[Any, Any]:
+        """The total of `node` as memory that a rule may add to: how k slices of one tensor share one gradient buffer."""
+        held = self.totals.get(node.tick)
+        if held is None or node.tick not in self.owned:
+            array = np.zeros(node.shape, node.dtype) if held is None else held._array.copy()
+            self.totals[node.tick] = held = wrap(array, None)
+            self.owned.add(node.tick)
+        return held._array
+
+    def total(self, node: Node) -> Tensor | None:
+        """The gradient of `node` in memory that nobody else holds, or None if none arrived."""
+        g = self.wanted.get(node.tick)
+        if g is None:
+            g = self.totals.get(node.tick)
+        return g if g is None or node.tick in self.owned else operators["clone"](g)
+
+
+def backward(tensor: Tensor, gradient: Any, retain_graph: bool, create_graph: bool) -> None:
+    """Tensor.backward: walk, make every new `.grad`, then publish them all."""
+    found = walk([tensor], [gradient], None, retain_graph, create_graph)
+    with publishing:
+        leaves = [(node, node.leaf()) for node in found.leaves if node.leaf is not None]
+        live = [(node, leaf) for node, leaf in leaves if leaf is not None]
+        fresh = [found.total(node) if leaf._grad is None else leaf._grad + found.totals[node.tick] for node, leaf in live]
+        for (_, leaf), grad in zip(live, fresh, strict=True):
+            leaf._grad = grad
+
+
+def walk(
+    outputs: Sequence[Tensor], seeds: Sequence[Any], wanted: Sequence[Node] | None, retain_graph: bool, create_graph: bool
+) -> Gradients:
+    """Play the tape back from `outputs` and return the table of gradients: of all leaves, or of the nodes `wanted` alone."""
+    starts = [(out, seed(out, given)) for out, given in zip(outputs, seeds, strict=True)]
+    order = newest_first([out.node for out in outputs if out.node is not None])
+    table = Gradients(create_graph, None if wanted is None else leading_to(wanted, order))
+    asked = {node.tick for node in wanted or ()}
+    token = recording.set(create_graph)
+    try:
+        for out, start in starts:
+            if out.node is not None:
+                table.add(out.node, start, None)
+        for node in order:
+            if node.recipe is None:
+                if node.tick in table.totals:
+                    table.leaves.append(node)
+                continue
+            g = table.totals.pop(node.tick, None)
+            if g is not None:
+                if node.tick in asked:
+                    table.wanted[node.tick] = g
+                if node.kept is None:
+                    node.refuse_spent()
+                node.recipe.play(node, g, table)
+            if not retain_graph:
+                node.kept = None
+                node.parents = ()
+    finally:
+        recording.reset(token)
+    return table
+
+
+def seed(out: Tensor, given: Any) -> Tensor:
+    """The cotangent a walk starts from, checked against the output it belongs to."""
+    if out.node is None:
+        raise TapeError(
+            "backward on a tensor that does not require a gradient: no tensor with requires_grad=True led to it, or it was made "
+            "under no_grad or by detach()"
+        )
+    if given is None:
+        if out.size != 1:
+            raise ShapeError(
+                f"backward needs a scalar, this tensor has shape {out.shape}: reduce it with .sum() or .mean(), or pass gradient= of that "
+                "shape"
+            )
+        return wrap(np.ones(out.shape, out.dtype), None)
+    g = given if isinstance(given, Tensor) else Tensor(given, dtype=out.dtype)
+    if g.shape != out.shape:
+        raise ShapeError(f"gradient= has shape {g.shape}, the tensor it is the gradient of has shape {out.shape}")
+    return g
+
+
+def newest_first(roots: list[Node]) -> list[Node]:
+    """All nodes that the roots were computed from, newest first; raises TapeError if any was played already."""
+    found = {root.tick: root for root in roots}
+    todo = list(found.values())
+    while todo:
+        node = todo.pop()
+        if node.recipe is not None and node.kept is None:
+            node.refuse_spent()
+        for parent in node.parents:
+            if parent is not None and parent.tick not in found:
+                found[parent.tick] = parent
+                todo.append(parent)
+    return [found[tick] for tick in sorted(found, reverse=True)]
+
+
+def leading_to(wanted: Sequence[Node], order: list[Node]) -> set[int]:
+    """The ticks of the nodes in `order` through which a gradient can reach one of `wanted`."""
+    serves = {node.tick for node in wanted}
+    for node in reversed(order):
+        if any(parent is not None and parent.tick in serves for parent in node.parents):
+            serves.add(node.tick)
+    return serves
+
+
+operators["backward"] = backward
