@@ -48,7 +48,7 @@ class FromSource:
 def prepare() -> None:
     """Before anything else is imported: choose the uncompiled engine if that was asked for, say once what is missing."""
     if flag("MINIGRAD_PURE") == "1":
-        sys.meta_path.insert(0, FromSource)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, FromSource)
         return
     missing = [name for name in COMPILED if binary(name) is None]
     if missing:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from minigrad.ops import all_ops, sum, zeros
 from minigrad.errors import ShapeError
+from minigrad.ops import all_ops, sum, zeros
 from minigrad.recording import enable_grad, recording
 from minigrad.tape import Node, Tensor
 from minigrad.walk import newest_first, walk

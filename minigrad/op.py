@@ -69,8 +69,7 @@ class Recipe(Rules):
         self.settings: list[str] = []  # kept behind `keeps`
         wanted = []
         for position in needed:
-            rule = op.rules[position]
-            add = None
+            rule, add = op.rules[position], None
             if isinstance(rule, Into):
                 rule, add = rule.rule, rule.add
             if rule is not None:
@@ -188,7 +187,7 @@ class Recipe(Rules):
         """What a rule asked for: arrays as tensors, which under create_graph have their place on the tape."""
         if want < 0:
             return g
-        value = node.kept[want]  # type: ignore[index]
+        value = node.kept[want]
         if want >= len(self.keeps):
             return value
         source = self.keeps[want]
@@ -228,8 +227,8 @@ def check_still(node: Node, cell: Version) -> None:
     """Raise MutationError if an array that `node` kept was changed after it was kept."""
     if cell.changed > node.tick:
         raise MutationError(
-            f"'{node.name}' (result of shape {node.shape}) kept an argument for the backward pass, and {cell.cause} has changed it in place "
-            "since: run backward before changing it, or give the operation a clone()"
+            f"'{node.name}' (result of shape {node.shape}) kept an argument for the backward pass, and {cell.cause} has changed it "
+            "in place since: run backward before changing it, or give the operation a clone()"
         )
 
 
@@ -270,7 +269,7 @@ class Op(Operator):
                 f"operation '{self.name}' has the array arguments {self.arguments} and rules for {sorted(rules)}: each argument needs one "
                 "rule, None if it has no derivative"
             )
-        self.rules = [rules[name] for name in self.arguments]
+        self.rules: list[Any] = [rules[name] for name in self.arguments]
         self.recipes: list[Recipe | None] = [None] * (2 if self.variadic else 1 << self.count)
         self.recipe(len(self.recipes) - 1)  # a rule that asks for something unknown fails at import
 
@@ -421,7 +420,7 @@ class Operation(Op):
     """An Op as users meet it: help(), inspect and doctest read its name, signature and documentation from the body."""
 
     __slots__ = ()
-    __doc__ = property(lambda self: self.body.__doc__)  # type: ignore[assignment]
+    __doc__ = property(lambda self: self.body.__doc__)
     __name__ = property(lambda self: self.name)
     __wrapped__ = property(lambda self: self.body)
 

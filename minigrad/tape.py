@@ -1,8 +1,8 @@
 """The tape, and the tensors whose history is on it.
 
-An operation that matters to a gradient leaves a `Node`; walk.py plays them back. Nodes point to the nodes of their arguments, never to tensors, and
-each carries a `tick`, a number that grows as operations run. Walking the reachable nodes from the newest tick to the oldest is
-therefore reverse topological order, with no recursion and no counting of children. What no live tensor reaches frees itself.
+An operation that matters to a gradient leaves a `Node`; walk.py plays them back. Nodes point to the nodes of their arguments, never
+to tensors, and each carries a `tick`, a number that grows as operations run. Walking the reachable nodes from the newest tick to the
+oldest is therefore reverse topological order, with no recursion and no counting of children. What no live tensor reaches frees itself.
 
 This file is ordinary Python and runs as such; `tape.pxd` beside it gives the compiler its types.
 """
@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from minigrad.arrays import as_array, bare, bare_index
+from minigrad.arrays import as_array, bare_index
 from minigrad.errors import DtypeError, MutationError, ShapeError, TapeError
-
 
 clock = itertools.count()  # `next` on it is atomic, so ticks stay in order whatever threads record
 operators: dict[str, Any] = {}  # name -> operation; filled by minigrad.ops at import, so that this file imports nothing of ours
@@ -55,9 +54,9 @@ class Node:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     recipe: Any
-    parents: tuple[Node | None, ...]
-    kept: tuple[Any, ...] | None  # arrays, shapes and settings, as the recipe lists them; None once played
-    cells: list[Version] | None  # versions of the kept arrays that can be changed in place; of a leaf, its own
+    parents: tuple[Any, ...]  # nodes; None for a constant
+    kept: Any  # a tuple of arrays, shapes and settings, as the recipe lists them; None once played
+    cells: Any  # a list, or None: versions of the kept arrays that can be changed in place; of a leaf, its own
     leaf: weakref.ref[Tensor] | None
     tick: int
 
@@ -556,7 +555,7 @@ def shape_of(array: Any, parents: tuple[Node | None, ...]) -> tuple[int, ...]:
     for parent in parents:
         if parent is not None and fits(array, parent.shape):
             return parent.shape
-    return array.shape  # type: ignore[no-any-return]
+    return array.shape
 
 
 def dtype_of(array: Any) -> Any:

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.op import op
 from minigrad.errors import ShapeError
+from minigrad.op import op
 from minigrad.tape import Tensor
 
 from .elementwise import astype, exp, where
