@@ -1,0 +1,108 @@
+"""What the project promises about itself: who imports whom, doctests of compiled modules, the exported names, the commands of the README."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+import importlib.metadata
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import config
+
+ROOT = Path(__file__).parents[1]
+# From the bottom up: a module may import from those before it, and from its own package.
+ORDER = [
+    "config", "errors", "recording", "arrays", "tape", "walk", "op", "random", "ops", "grad", "show", "testing", "scan", "nn", "optim", "data", "io",
+]  # fmt: skip
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """The minigrad modules that a file imports, the part after the first dot."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module and node.module.split(".")[0] == "minigrad":
+            yield from [node.module.split(".")[1]] if "." in node.module else [alias.name for alias in node.names]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "minigrad").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_downwards(path: Path) -> None:
+    own = path.relative_to(ROOT / "minigrad").parts[0].removesuffix(".py")
+    if own in ("__init__", "__main__", "config"):
+        return
+    for name in imports_of(path):
+        assert name in ORDER, f"{path} imports minigrad.{name}, which has no place in ORDER"
+        assert ORDER.index(name) <= ORDER.index(own), f"{path} imports minigrad.{name}, which stands above it"
+
+
+@pytest.mark.parametrize("name", sorted(config.ENGINE))
+def test_doctests_of_compiled_modules(name: str) -> None:
+    """pytest cannot collect a .py whose import gives the compiled twin, so the docstrings are read from the source."""
+    module = importlib.import_module(name)
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    for node in ast.walk(ast.parse(config.ENGINE[name].read_text(encoding="utf8"))):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.Module) and (text := ast.get_docstring(node)):
+            where = getattr(node, "name", "module")
+            runner.run(doctest.DocTestParser().get_doctest(text, dict(vars(module)), f"{name}.{where}", None, None))
+    assert runner.summarize(verbose=False).failed == 0
+
+
+def test_every_exported_name_exists_and_is_documented() -> None:
+    for name in mg.__all__:
+        assert getattr(mg, name).__doc__, f"mg.{name} has no documentation"
+    for package in (mg.nn, mg.optim):
+        for name in package.__all__:
+            assert getattr(package, name).__doc__, f"{package.__name__}.{name} has no documentation"
+
+
+def test_help_of_an_operation_is_its_own() -> None:
+    assert mg.tanh.__doc__.startswith("Hyperbolic tangent")
+    assert mg.tanh.__name__ == "tanh"
+
+
+def test_version_is_said_once() -> None:
+    assert importlib.metadata.version("minigrad") == mg.__version__
+
+
+def test_info_prints_what_runs() -> None:
+    out = subprocess.run([sys.executable, "-W", "ignore", "-m", "minigrad", "info"], capture_output=True, text=True, check=True).stdout
+    assert re.search(r"^engine +(compiled|pure Python)$", out, re.MULTILINE)
+    assert f"numpy            {np.__version__}" in out
+    wrong = subprocess.run([sys.executable, "-W", "ignore", "-m", "minigrad", "nonsense"], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2
+    assert "usage" in wrong.stderr
+
+
+@pytest.mark.parametrize(("switch", "engine", "kernels"), [("MINIGRAD_PURE=1", "pure Python", "NumPy"), ("MINIGRAD_KERNELS=0", None, "NumPy")])
+def test_switches(switch: str, engine: str | None, kernels: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(*switch.split("="))
+    command = [sys.executable, "-W", "ignore", "-c", "from minigrad import config; i = config.info(); print(i['engine'], '|', i['kernels'])"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip().split(" | ")
+    assert found[1] == kernels
+    assert engine is None or found[0] == engine
+
+
+def test_import_leaves_the_process_alone() -> None:
+    """No change of NumPy's error handling, its generator, or the floating-point mode: subnormals still exist."""
+    code = (
+        "import numpy as np; before = np.geterr(), np.random.get_state()[1].tolist()\n"
+        "import warnings; warnings.simplefilter('ignore'); import minigrad\n"
+        "assert before == (np.geterr(), np.random.get_state()[1].tolist())\n"
+        "assert np.float32(1e-38) / np.float32(1e4) > 0"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_readme_keeps_its_two_commands() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf8")
+    for marker, command in [("main command", "examples/char_lm.py"), ("test command", "-m pytest")]:
+        block = re.search(rf"<!-- {marker} -->\n```\w*\n(.*?)```", text, re.DOTALL)
+        assert block is not None
+        assert command in block.group(1)
