@@ -428,10 +428,11 @@ class Operation(Op):
 def op(*, broadcasts: bool = False, view: bool = False, **rules: Any) -> Callable[[Callable[..., Any]], Op]:
     """Declare an operation: decorate its NumPy body, with a rule (or None) for each array argument.
 
+    >>> import minigrad as mg
     >>> @op(x=lambda g, x: 3.0 * g * x * x)
     ... def cube(x):
     ...     return x**3
-    >>> x = Tensor(2.0, requires_grad=True)
+    >>> x = mg.tensor(2.0, requires_grad=True)
     >>> cube(x).backward()
     >>> x.grad
     tensor(12.)
