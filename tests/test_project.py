@@ -100,6 +100,13 @@ def test_import_leaves_the_process_alone() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_training_and_inference_leave_memory_flat() -> None:
+    """The campaign's check at a tenth of its length; `python campaigns/memory.py` runs all 10,000 steps."""
+    command = [sys.executable, "-W", "ignore", str(ROOT / "campaigns/memory.py"), "--steps", "1000"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_readme_keeps_its_two_commands() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf8")
     for marker, command in [("main command", "examples/char_lm.py"), ("test command", "-m pytest")]:
