@@ -9,6 +9,7 @@ second quarter, or the traced bytes by 4 KiB in the last.
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 import tracemalloc
 from collections.abc import Callable
@@ -63,6 +64,8 @@ def measure(step: Callable[[], None], steps: int) -> list[tuple[int, int]]:
         if quarter == 1:
             tracemalloc.start()
             step()
+            gc.collect()
+        gc.collect()  # empties the interpreter's free lists of tuples, which fill for some thousand steps
         found.append((resident(), tracemalloc.get_traced_memory()[0]))
     tracemalloc.stop()
     return found
