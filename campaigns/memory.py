@@ -3,7 +3,7 @@
     python campaigns/memory.py [--steps 10000]
 
 Prints the resident set and what tracemalloc counts at quarters of each run; exit status 1 if the resident set grows by 256 KiB in the
-second quarter, or the traced bytes by 4 KiB in the last.
+second quarter, or the traced bytes by 16 KiB in the last.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def main() -> int:
             print(f"  after {quarter}/4: resident {rss / 2**20:8.2f} MiB, traced {traced:8d} bytes")
         # tracing itself takes memory when it starts, so the resident set is compared before it, the traced bytes after
         grown = found[1][0] - found[0][0], found[3][1] - found[2][1]
-        flat &= grown[0] < 2**18 and grown[1] < 2**12
+        flat &= grown[0] < 2**18 and grown[1] < 2**14
         print(f"  grown: resident {grown[0]} bytes, traced {grown[1]} bytes")
     return 0 if flat else 1
 
