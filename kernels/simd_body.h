@@ -346,6 +346,13 @@ INLINE T FN(row_shift)(const T *x, ptrdiff_t n) {
     return max == -INFINITE ? 0 : max;
 }
 
+/* The logsumexp of a row with +infinity: infinity, or the NaN that is there too. */
+INLINE T FN(row_top)(const T *x, ptrdiff_t n) {
+    for (ptrdiff_t i = 0; i < n; i++)
+        if (x[i] != x[i]) return x[i];
+    return INFINITE;
+}
+
 /* A row of -infinity has the softmax 0, the log_softmax -infinity. With +infinity in a row the result is NaN, as
  * exp(x - max) / sum has it. */
 INLINE void FN(softmax_row)(const T *x, T g, T *out, ptrdiff_t n) {
@@ -377,7 +384,7 @@ static void FN(logsumexp_loop)(const void *px, void *pout, ptrdiff_t rows, ptrdi
     T *out = (T *)pout;
     for (ptrdiff_t row = 0; row < rows; row++, x += n) {
         const T shift = FN(row_shift)(x, n);
-        out[row] = shift + FN(log)(FN(row_sum_exp)(x, shift, NULL, n));
+        out[row] = shift == INFINITE ? FN(row_top)(x, n) : shift + FN(log)(FN(row_sum_exp)(x, shift, NULL, n));
     }
 }
 

@@ -239,7 +239,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     version, tree = about.get("version"), about.get("tree", "")
     if version != VERSION:
         raise CheckpointError(f"{shown} has the format version {version!r}, this minigrad reads {VERSION!r}: it is newer, or damaged")
-    if digest(tree, arrays) != about.get("sha256"):
+    if about.get("format") != "minigrad" or digest(tree, arrays) != about.get("sha256"):
         raise CheckpointError(f"{shown} is damaged: its content does not have the checksum that was written with it")
     try:
         obj = unpack(json.loads(tree), arrays)
@@ -255,4 +255,6 @@ def array_of(shown: str, name: str, found: dict[str, Any]) -> Array:
     if found["dtype"] not in DTYPES:
         raise CheckpointError(f"{shown}: '{name}' is {found['dtype']}, which NumPy does not have: convert it to F32 where it was made")
     array = np.frombuffer(found["data"], DTYPES[found["dtype"]]).reshape(found["shape"])
-    return array.view(np.uint8) != 0 if array.dtype == np.bool_ else array.copy()  # a byte of 2 is no boolean NumPy can handle
+    if array.dtype == np.bool_:
+        return np.asarray(array.view(np.uint8) != 0)  # a byte of 2 is no boolean NumPy can handle
+    return array.copy()

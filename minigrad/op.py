@@ -69,7 +69,8 @@ class Recipe(Rules):
         self.settings: list[str] = []  # kept behind `keeps`
         wanted = []
         for position in needed:
-            rule, add = op.rules[position], None
+            rule: Any = op.rules[position]
+            add = None
             if isinstance(rule, Into):
                 rule, add = rule.rule, rule.add
             if rule is not None:
@@ -356,7 +357,7 @@ class Op(Operator):
         if result is NotImplemented:
             result = self.run(arrays, settings)
         out = wrap(result, None)
-        if mask and is_recording():
+        if mask and is_recording() and result.dtype.kind == "f":
             self.recipe(mask).record(out, args, settings)
         if self.view:
             self.share(out, args[0])

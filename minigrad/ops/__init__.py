@@ -137,6 +137,7 @@ def attach_kernels(module: Any) -> None:
         for operation in (reduce.softmax, reduce.log_softmax, reduce.logsumexp):
             operation.kernel = last_axis(operation.kernel, operation.settings["axis"])
         reduce.cross_entropy_rows.kernel = module.cross_entropy
+        elementwise.clip.kernel = lambda x, lo=None, hi=None: module.clip(x, lo, hi)
     operators["iadd"] = getattr(module, "iadd", operator.iadd)
 
 

@@ -41,8 +41,8 @@ def pow_grad_base(g: Tensor, a: Tensor, b: Any) -> Tensor:
     """b a^(b-1), which is 0 for b = 0 whatever a is."""
     if isinstance(b, int | float):
         return g * 0.0 if b == 0 else g if b == 1 else g * (b * a ** (b - 1))
-    zero = b == 0.0
-    return where(zero, 0.0, g * b * a ** where(zero, 1.0, b - 1.0))
+    zero = b == 0
+    return where(zero, 0.0, g * b * a ** where(zero, 1, b - 1))  # 1 and not 1.0: b may be whole numbers
 
 
 def pow_grad_exponent(g: Tensor, out: Tensor, a: Any, b: Any) -> Tensor:

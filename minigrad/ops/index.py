@@ -64,7 +64,7 @@ def add_rows(buffer: Any, g: Any, x_shape: Any, indices: Any, axis: int) -> None
     if not places.size:
         return
     lead = axis % buffer.ndim
-    source = np.moveaxis(g.reshape((*x_shape[:lead], -1, *x_shape[lead + 1 :])), lead, 0)
+    source = np.moveaxis(g.reshape((*x_shape[:lead], places.size, *x_shape[lead + 1 :])), lead, 0)
     order = np.argsort(places, kind="stable")
     places = places[order]
     starts = np.flatnonzero(np.r_[True, places[1:] != places[:-1]])

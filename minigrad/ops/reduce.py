@@ -18,7 +18,7 @@ def axes_of(shape: tuple[int, ...], axis: Any) -> tuple[int, ...]:
     """`axis` as a tuple of numbers from 0."""
     if axis is None:
         return tuple(range(len(shape)))
-    return tuple([a % len(shape) for a in (axis if isinstance(axis, tuple | list) else (axis,))])
+    return tuple([a % len(shape) for a in (axis if isinstance(axis, tuple | list) else (axis,))]) if shape else ()
 
 
 def restore(g: Tensor, shape: tuple[int, ...], axis: Any) -> Tensor:
@@ -43,7 +43,7 @@ def sum_(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     return np.sum(x, axis=plain(axis), keepdims=keepdims)
 
 
-@op(x=lambda g, x_shape, axis: broadcast_to(restore(g * (1.0 / count_of(x_shape, axis)), x_shape, axis), shape=x_shape))
+@op(x=lambda g, x_shape, axis: broadcast_to(restore(g * (1.0 / max(count_of(x_shape, axis), 1)), x_shape, axis), shape=x_shape))
 def mean(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     """Arithmetic mean over `axis`; NaN of nothing.   (n) -> ()"""
     return np.true_divide(np.sum(x, axis=plain(axis), keepdims=keepdims), count_of(x.shape, axis))
@@ -86,7 +86,7 @@ def logsumexp(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
 
 @op(x=lambda g, out, axis: out * (g - sum_(g * out, axis=axis, keepdims=True)))
 def softmax(x: Any, *, axis: int = -1) -> Any:
-    """exp(x) / sum(exp(x)) along `axis`. A row of -inf gives zeros.   (n) -> (n)
+    """exp(x) / sum(exp(x)) along `axis`. A row of -inf gives zeros, one with inf gives NaN.   (n) -> (n)
 
     >>> softmax([1.0, 1.0])
     tensor([0.5, 0.5])
@@ -94,7 +94,7 @@ def softmax(x: Any, *, axis: int = -1) -> Any:
     if not x.size:
         return np.array(x)
     top = np.max(x, axis=axis, keepdims=True)
-    e = np.exp(x - np.where(np.isfinite(top), top, 0))
+    e = np.exp(x - np.where(top == -np.inf, 0, top))
     total = np.sum(e, axis=axis, keepdims=True)
     return e / np.where(total == 0, 1, total)
 
@@ -105,7 +105,7 @@ def log_softmax(x: Any, *, axis: int = -1) -> Any:
     if not x.size:
         return np.array(x)
     top = np.max(x, axis=axis, keepdims=True)
-    shifted = x - np.where(np.isfinite(top), top, 0)
+    shifted = x - np.where(top == -np.inf, 0, top)
     total = np.sum(np.exp(shifted), axis=axis, keepdims=True)
     return shifted - np.where(total == 0, 0, np.log(total))
 
