@@ -4,8 +4,7 @@ A file holds data only: no class, no function, no name of one, so that reading i
 names ("model.lstm.weight_ih_l0"), which any safetensors reader opens. The metadata holds the structure they came from, as JSON in which
 every container and array is a list [kind, content], and a SHA-256 of names, dtypes, shapes, structure and numbers, which `load` checks.
 
-`save` lays out the file itself (eight bytes of length, a JSON header, the arrays one after the other): the same object gives the
-same bytes every time, and nothing is copied on the way. Reading and its many checks are the safetensors package's.
+Reading and writing the format is the safetensors package's; the structure, the checksum and the safe replacement are ours.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ import numpy as np
 from minigrad.tape import Tensor, wrap
 
 Array = np.ndarray[Any, Any]
+KEY = "minigrad"  # of the metadata
 VERSION = "1"
 LONGEST_HEADER = 100_000_000  # bytes; readers of the format refuse more
 DTYPES = {
@@ -114,35 +113,26 @@ def unpack(tree: Any, arrays: dict[str, Array]) -> Any:
 # ---- a tree and arrays as bytes
 
 
-def raw(array: Array) -> Any:
-    """The bytes of a contiguous array, without a copy."""
-    return array.reshape(-1).view(np.uint8)
-
-
 def digest(tree: str, arrays: dict[str, Array]) -> str:
     """SHA-256 of all that a checkpoint says, whatever the layout of the file."""
     ordered = sorted(arrays.items())
     listing = [[name, CODES[array.dtype.str], array.shape] for name, array in ordered]
     sha = hashlib.sha256(json.dumps([VERSION, tree, listing]).encode())
     for _, array in ordered:
-        sha.update(raw(array))
+        sha.update(array.reshape(-1).view(np.uint8).data)
     return sha.hexdigest()
 
 
-def layout(tree: str, arrays: dict[str, Array]) -> list[Any]:
-    """The file in pieces: length, header, arrays (wide dtypes first, so that each is aligned to its own size)."""
-    ordered = sorted(arrays.items(), key=lambda entry: -entry[1].itemsize)
-    header: dict[str, Any] = {"__metadata__": {"format": "minigrad", "version": VERSION, "tree": tree, "sha256": digest(tree, arrays)}}
-    start = 0
-    for name, array in ordered:
-        stop = start + array.nbytes
-        header[name] = {"dtype": CODES[array.dtype.str], "shape": array.shape, "data_offsets": [start, stop]}
-        start = stop
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    if len(text) > LONGEST_HEADER:
-        raise ValueError(f"save: the structure takes {len(text)} bytes, the format allows {LONGEST_HEADER}: put long lists into arrays")
-    return [len(text).to_bytes(8, "little"), text, *[raw(array) for _, array in ordered]]
+def encode(tree: str, arrays: dict[str, Array]) -> bytes:
+    """The file. All of ours stands under one key of the metadata: the package writes several in an order of its own."""
+    from safetensors.numpy import save as to_bytes
+
+    about = {"version": VERSION, "sha256": digest(tree, arrays), "tree": tree}
+    data: bytes = to_bytes(arrays, {KEY: json.dumps(about)})
+    header = int.from_bytes(data[:8], "little")
+    if header > LONGEST_HEADER:
+        raise ValueError(f"save: the structure takes {header} bytes, the format allows {LONGEST_HEADER}: put long lists into arrays")
+    return data
 
 
 # ---- bytes on disk: the whole new file or the whole old one
@@ -160,14 +150,13 @@ def refuse_target(target: Path) -> None:
             raise OSError(errno.EACCES, "save: no permission to write", str(path))
 
 
-def replace(target: Path, pieces: Iterable[Any]) -> None:
-    """Write `pieces` beside `target` and rename: whoever looks, even after a power cut, finds the old file or the new one."""
+def replace(target: Path, data: bytes) -> None:
+    """Write `data` beside `target` and rename: whoever looks, even after a power cut, finds the old file or the new one."""
     refuse_target(target)
     temporary = target.parent / f".minigrad-{secrets.token_hex(8)}.tmp"
     try:
         with open(temporary, "xb") as file:
-            for piece in pieces:
-                file.write(piece)
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         if target.exists():
@@ -207,7 +196,7 @@ def save(obj: Any, path: str | os.PathLike[str]) -> None:
         tree = json.dumps(pack(obj, (), arrays))
     except RecursionError:
         raise ValueError("save: the object is nested too deeply, or contains itself") from None
-    replace(Path(os.path.realpath(path)), layout(tree, arrays))
+    replace(Path(os.path.realpath(path)), encode(tree, arrays))
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -232,14 +221,20 @@ def load(path: str | os.PathLike[str]) -> Any:
     except safetensors.SafetensorError as problem:
         raise CheckpointError(f"{shown} is damaged, or is no safetensors file ({problem})") from None
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    about = header.pop("__metadata__", None) or {}
+    metadata = header.pop("__metadata__", None) or {}
     arrays = {name: array_of(shown, name, found[name]) for name in header}
-    if about.get("format") != "minigrad" and about.keys().isdisjoint({"tree", "sha256"}):
+    if KEY not in metadata:
+        if '"sha256' in json.dumps(metadata):
+            raise CheckpointError(f"{shown} is damaged: its metadata has a checksum, but not under the name '{KEY}'")
         return {name: wrap(array, None) for name, array in arrays.items()}
-    version, tree = about.get("version"), about.get("tree", "")
+    try:
+        about = json.loads(metadata[KEY])
+        version, tree = about["version"], about["tree"]
+    except (ValueError, TypeError, KeyError):
+        raise CheckpointError(f"{shown} is damaged: the description of its structure cannot be read") from None
     if version != VERSION:
         raise CheckpointError(f"{shown} has the format version {version!r}, this minigrad reads {VERSION!r}: it is newer, or damaged")
-    if about.get("format") != "minigrad" or digest(tree, arrays) != about.get("sha256"):
+    if metadata.keys() != {KEY} or digest(tree, arrays) != about.get("sha256"):
         raise CheckpointError(f"{shown} is damaged: its content does not have the checksum that was written with it")
     try:
         obj = unpack(json.loads(tree), arrays)
