@@ -47,8 +47,8 @@ def pow_grad_base(g: Tensor, a: Tensor, b: Any) -> Tensor:
 
 def pow_grad_exponent(g: Tensor, out: Tensor, a: Any, b: Any) -> Tensor:
     """a^b log a, which is 0 where a = 0 and b >= 0."""
-    if isinstance(a, Tensor) and a.dtype.kind != "f":
-        a = astype(a, dtype=out.dtype)
+    if not isinstance(a, Tensor) or a.dtype.kind != "f":
+        a = Tensor(a, dtype=out.dtype)  # a number, or a tensor of whole numbers: log would make float64 of it
     zero = eq(a, 0.0)
     limit = where(ge(b, 0.0), zero, False)
     return where(limit, 0.0, g * out * log(where(limit, 1.0, a)))
