@@ -54,7 +54,7 @@ def extensions() -> list[Extension]:
             name,
             [source],
             include_dirs=["kernels", numpy.get_include()],
-            depends=["kernels/simd.h", "kernels/simd_body.h", "kernels/gate.pxi"],
+            depends=["kernels/simd.h", "kernels/simd_body.h", "kernels/simd_rows.h", "kernels/gate.pxi", "kernels/rows.pxi"],
             extra_compile_args=CFLAGS,
             define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
         )

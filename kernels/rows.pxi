@@ -1,0 +1,91 @@
+# Kernels that work on whole rows, part of elementwise.pyx: the softmax family and the cross-entropy.
+
+cdef rows_op(x, int op):
+    cdef cnp.ndarray a, out
+    cdef int kind, ndim
+    cdef cnp.npy_intp size, n
+    if not cnp.PyArray_CheckExact(x):
+        return NotImplemented
+    a = <cnp.ndarray>x
+    kind, ndim, n, size = precision(a), cnp.PyArray_NDIM(a), last_axis(a), cnp.PyArray_SIZE(a)
+    if kind < 0 or not packed(a) or ndim == 0 or n == 0:  # an empty row has no maximum: the NumPy body says so
+        return NotImplemented
+    out = cnp.PyArray_SimpleNew(ndim - (op == OP_logsumexp), cnp.PyArray_DIMS(a), cnp.PyArray_TYPE(a))
+    cdef void* source = cnp.PyArray_DATA(a)
+    cdef void* target = cnp.PyArray_DATA(out)
+    cdef RowLoop loop = active.loops[kind].row[op]
+    cdef PyThreadState* state = release(size)
+    loop(source, target, size // n, n)
+    reacquire(state)
+    return out
+
+
+def softmax(x, /):
+    """exp(x) / sum(exp(x)) along the last axis; 0 for a row of -inf, NaN for a row with +inf."""
+    return rows_op(x, OP_softmax)
+
+
+def log_softmax(x, /):
+    """log(softmax(x)) along the last axis; -inf for a row of -inf, NaN for a row with +inf."""
+    return rows_op(x, OP_log_softmax)
+
+
+def logsumexp(x, /):
+    """log(sum(exp(x))) over the last axis; -inf for a row of -inf, NaN for a row with +inf."""
+    return rows_op(x, OP_logsumexp)
+
+
+cdef bint labelled(x, target):
+    """Whether x is (N, C) with C > 0 and target (N,) of int64 within [0, C)."""
+    cdef cnp.ndarray a, t
+    cdef cnp.npy_intp row
+    cdef const int64_t* label
+    if not (cnp.PyArray_CheckExact(x) and cnp.PyArray_CheckExact(target)):
+        return False
+    a, t = <cnp.ndarray>x, <cnp.ndarray>target
+    if (precision(a) < 0 or not packed(a) or cnp.PyArray_NDIM(a) != 2
+            or cnp.PyArray_TYPE(t) != cnp.NPY_INT64 or cnp.PyArray_NDIM(t) != 1 or not packed(t)
+            or not cnp.PyArray_ISBEHAVED_RO(t) or cnp.PyArray_DIM(t, 0) != cnp.PyArray_DIM(a, 0)):
+        return False
+    label = <const int64_t*>cnp.PyArray_DATA(t)
+    for row in range(cnp.PyArray_DIM(t, 0)):
+        if not 0 <= label[row] < cnp.PyArray_DIM(a, 1):
+            return False
+    return cnp.PyArray_DIM(a, 1) > 0
+
+
+def cross_entropy(x, target, /):
+    """logsumexp(x) - x[target] for each row: x (N, C), target (N,) of int64 -> (N,). All targets must be in [0, C)."""
+    if not labelled(x, target):
+        return NotImplemented
+    cdef cnp.ndarray a = <cnp.ndarray>x, t = <cnp.ndarray>target
+    cdef cnp.ndarray out = cnp.PyArray_SimpleNew(1, cnp.PyArray_DIMS(a), cnp.PyArray_TYPE(a))
+    cdef CrossEntropyLoop loop = active.loops[precision(a)].cross_entropy
+    cdef void* source = cnp.PyArray_DATA(a)
+    cdef void* result = cnp.PyArray_DATA(out)
+    cdef const int64_t* labels = <const int64_t*>cnp.PyArray_DATA(t)
+    cdef cnp.npy_intp rows = cnp.PyArray_DIM(a, 0), n = cnp.PyArray_DIM(a, 1)
+    cdef PyThreadState* state = release(rows * n)
+    loop(source, labels, result, rows, n)
+    reacquire(state)
+    return out
+
+
+def cross_entropy_grad(g, x, target, /):
+    """g[:, None] * (softmax(x) - onehot(target)): g (N,), x (N, C), target (N,) of int64 -> (N, C)."""
+    if not cnp.PyArray_CheckExact(g) or not labelled(x, target):
+        return NotImplemented
+    cdef cnp.ndarray a = <cnp.ndarray>x, t = <cnp.ndarray>target, gs = <cnp.ndarray>g
+    if precision(gs) != precision(a) or not same_shape(gs, t) or not packed(gs):
+        return NotImplemented
+    cdef cnp.ndarray out = empty_like(a, cnp.PyArray_TYPE(a))
+    cdef CrossEntropyGradLoop loop = active.loops[precision(a)].cross_entropy_grad
+    cdef void* incoming = cnp.PyArray_DATA(gs)
+    cdef void* source = cnp.PyArray_DATA(a)
+    cdef void* result = cnp.PyArray_DATA(out)
+    cdef const int64_t* labels = <const int64_t*>cnp.PyArray_DATA(t)
+    cdef cnp.npy_intp rows = cnp.PyArray_DIM(a, 0), n = cnp.PyArray_DIM(a, 1)
+    cdef PyThreadState* state = release(rows * n)
+    loop(incoming, source, labels, result, rows, n)
+    reacquire(state)
+    return out
