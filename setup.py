@@ -5,6 +5,7 @@ No compiler, no Cython or MINIGRAD_PURE=1: the package installs without them and
 
 import os
 import sys
+from pathlib import Path
 
 from setuptools import Extension, setup
 
@@ -25,7 +26,7 @@ DIRECTIVES = {
 TAPE = {**DIRECTIVES, "no_gc": True, "freelist": 256}
 
 # Contraction is off and written out instead (MADD in simd.h): a loop's vector body and its tail then give the same bits.
-CFLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
+CFLAGS = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
 
 MODULES = {
     "minigrad._elementwise": "kernels/elementwise.pyx",
@@ -54,7 +55,7 @@ def extensions() -> list[Extension]:
             name,
             [source],
             include_dirs=["kernels", numpy.get_include()],
-            depends=["kernels/simd.h", "kernels/simd_body.h", "kernels/simd_rows.h", "kernels/gate.pxi", "kernels/rows.pxi"],
+            depends=[str(path) for path in Path("kernels").glob("*.[hp]*")],
             extra_compile_args=CFLAGS,
             define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
         )
