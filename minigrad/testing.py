@@ -66,7 +66,11 @@ def check_order(
         if first.dtype.kind == "f" and first.dtype != np.float64:
             raise DtypeError(f"check_grads needs results in float64, got {first.dtype}: something inside converts to it")
     weights = [away_from_zero(rng, value.shape) if value.dtype.kind == "f" else None for value in values]
-    quotients = [difference_quotient(lambda t, i=i, v=v: dot(weights, evaluate(flat, moved(points, i, t * v)))) for i, v in plan]
+
+    def quotient(i: int, v: np.ndarray[Any, Any]) -> tuple[float, float, float]:
+        return difference_quotient(lambda t: dot(weights, evaluate(flat, moved(points, i, t * v))))
+
+    quotients = [quotient(i, v) for i, v in plan]
     _, back = vjp_by(chosen, flat, points)
     for i, v in plan[:1]:
         evaluate(flat, moved(points, i, 0.01 * v))

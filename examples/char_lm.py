@@ -1,0 +1,461 @@
+"""Train a character language model: an LSTM reads a text, learns to guess the next character, then writes some of its own.
+
+    python examples/char_lm.py                                    train on the language reference inside Python: no download
+    python examples/char_lm.py sample --prompt "The " --temperature 0.5
+    python examples/char_lm.py resume                             go on after Ctrl-C, to the same bits as a run without a break
+    python examples/char_lm.py --quick                            the whole of it in a few seconds, on a small piece
+    python examples/char_lm.py --text book.txt --out runs/book    any text in UTF-8
+
+The lesson is truncated backpropagation through time. A text is one long sequence, too long to be differentiated whole. So it
+is read in windows of 64 characters; the state of the LSTM goes on from window to window, the gradient stops at each border. The
+measure is bits per character on the last tenth of the text, which training never sees.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import itertools
+import math
+import os
+import shlex
+import signal
+import sys
+import time
+from pathlib import Path
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse whose errors are one line."""
+
+    def error(self, message):
+        """Say it, and leave with 2."""
+        self.exit(2, f"char_lm.py: {message}\n")
+
+
+def number(kind, above=0):
+    """A type for argparse: a finite number of `kind` above `above`."""
+
+    def convert(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not above < value < math.inf:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a {'whole ' if kind is int else ''}number above {above}")
+        return value
+
+    return convert
+
+
+THREADS = Parser(add_help=False, allow_abbrev=False)
+THREADS.add_argument("--threads", type=number(int), metavar="N", help="threads for matrix products (default: one a core)")
+if __name__ == "__main__" and (threads := THREADS.parse_known_args()[0].threads):
+    for library in ("OPENBLAS", "MKL", "OMP", "VECLIB_MAXIMUM"):  # they look once, while NumPy is imported
+        os.environ[f"{library}_NUM_THREADS"] = str(threads)
+
+import numpy as np  # noqa: E402
+
+import minigrad as mg  # noqa: E402
+from minigrad import data, nn, optim  # noqa: E402
+
+CELLS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+CORPORA = {"python": data.python_reference, "shakespeare": data.shakespeare}
+OPTIONS = {  # what a run is, in its checkpoint too: (default, default with --quick, type, meaning)
+    "characters": (0, 40_000, number(int, -1), "read only the first N characters of the text, or with 0 all"),
+    "cell": ("lstm", "lstm", str, "kind of recurrent layer"),
+    "embedding": (64, 16, number(int), "numbers that stand for a character"),
+    "hidden": (256, 64, number(int), "units of a recurrent layer"),
+    "layers": (1, 1, number(int), "recurrent layers, one on top of the other"),
+    "batch": (32, 16, number(int), "rows the text is cut into, read side by side"),
+    "window": (64, 32, number(int), "characters a window, through which the gradient flows"),
+    "lr": (3e-3, 1e-2, number(float), "learning rate of Adam"),
+    "clip": (1.0, 1.0, number(float), "largest norm of a gradient"),
+    "seed": (0, 0, number(int, -1), "seed of the initial weights and of the samples"),
+}
+CHECKPOINT, CURVE, SAMPLES = FILES = "checkpoint.safetensors", "curve.png", "samples.txt"
+
+
+class Refusal(Exception):
+    """A wish that cannot be met, said in one sentence."""
+
+
+# ---- the model, how it learns, how it is measured, how it writes
+
+
+class CharLM(nn.Module):
+    """Embedding, recurrent layers, and a linear layer to the scores of the next character."""
+
+    def __init__(self, symbols, cell="lstm", embedding=64, hidden=256, layers=1):
+        super().__init__()
+        self.embedding = nn.Embedding(symbols, embedding)
+        self.rnn = CELLS[cell](embedding, hidden, num_layers=layers, batch_first=True)
+        self.head = nn.Linear(hidden, symbols)
+
+    def forward(self, x, state=None):
+        """Scores (B, T, V) of what follows each of the characters x (B, T), and the state to go on from."""
+        out, state = self.rnn(self.embedding(x), state)
+        return self.head(out), state
+
+
+def window_loss(model, x, y, state):
+    """Mean of -log p(character that came) over a window, and the state after it."""
+    scores, state = model(x, state)
+    return nn.cross_entropy(scores.reshape(-1, scores.shape[-1]), y.reshape(-1)), state
+
+
+def learn(model, optimizer, x, y, state, clip):
+    """One step of truncated backpropagation through time: the loss, and the state for the next window without its history."""
+    loss, state = window_loss(model, x, y, state)
+    optimizer.zero_grad()
+    loss.backward()
+    norm = optim.clip_grad_norm_(model.parameters(), clip, error_if_nonfinite=False)
+    if not math.isfinite(norm.item()):
+        raise Refusal(f"training broke down, with a loss of {loss.item()} and a gradient of norm {norm.item()}: try a smaller --lr")
+    optimizer.step()
+    return loss.item(), tuple(part.detach() for part in state) if isinstance(state, tuple) else state.detach()
+
+
+@mg.no_grad()
+def held_out_bits(model, stream):
+    """Bits per character over a stream, the state carried from its first window to its last."""
+    total, state = 0.0, None
+    for position in range(stream.windows):
+        x, y = stream.at(position)
+        loss, state = window_loss(model, x, y, state)
+        total += loss.item() * y.size
+    return total / stream.characters / math.log(2)
+
+
+@mg.no_grad()
+def write(model, vocabulary, prompt, length, temperature, top_k=None):
+    """`prompt` and `length` characters after it, each drawn from softmax(scores / temperature), from the top_k best if given."""
+    fed = text = vocabulary.encode(prompt)
+    state = None
+    for _ in range(length):
+        scores, state = model(fed[None], state)
+        last = scores.numpy()[0, -1].astype(np.float64)
+        with np.errstate(over="ignore"):  # a temperature next to 0 leaves the best symbol alone
+            last = (last - last.max()) / temperature
+        if top_k is not None and top_k < len(last):
+            last[last < np.sort(last)[-top_k]] = -np.inf
+        p = np.exp(last)
+        fed = mg.random.generator.choice(len(p), size=1, p=p / p.sum())
+        text = np.concatenate([text, fed])
+    return vocabulary.decode(text)
+
+
+# ---- a run, and its checkpoint: everything the next step depends on
+
+
+class Run:
+    """A model in training: its text, its optimiser, and how far it is. `settings` hold OPTIONS and where the text comes from."""
+
+    def __init__(self, settings):
+        self.settings, batch, window = settings, settings["batch"], settings["window"]
+        text = data.read_text(settings["text"]) if settings["text"] else CORPORA[settings["corpus"]]()
+        text = text[: settings["characters"] or None]
+        self.digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
+        self.vocabulary = data.Vocabulary(text)
+        self.learned, self.held = data.split_text(text)
+        if len(self.vocabulary) < 2 or len(self.held) < 2:
+            raise Refusal(f"a text of {len(text)} characters, {len(self.vocabulary)} of them different, is too little to learn from")
+        self.stream = data.Stream(self.vocabulary.encode(self.learned), batch, window)
+        rows = min(batch, len(self.held) - 1)
+        self.held_stream = data.Stream(self.vocabulary.encode(self.held), rows, min(window, (len(self.held) - 1) // rows))
+        mg.manual_seed(settings["seed"])
+        self.model = new_model(self.vocabulary, settings)
+        self.optimizer = optim.Adam(self.model.parameters(), lr=settings["lr"])
+        self.step, self.state = 0, None
+        self.curve, self.tests = [], {}  # bits per character: of each window learned from; of the held-out text, after a step
+
+    def save(self, path):
+        """Write all of it to one file, for `restore`."""
+        saved = {"program": "char_lm", "settings": self.settings, "symbols": self.vocabulary.symbols, "sha256": self.digest}
+        saved |= {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "rng": mg.get_rng_state()}
+        saved |= {"position": self.step, "state": self.state, "curve": np.array(self.curve), "tests": self.tests}
+        mg.save(saved, path)
+
+    def restore(self, saved):
+        """Be where the run was that saved this."""
+        if saved["sha256"] != self.digest:
+            raise Refusal(f"the text is not the one this run began with: its SHA-256 was {saved['sha256']}, now it is {self.digest}")
+        self.model.load_state_dict(saved["model"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        mg.set_rng_state(saved["rng"])
+        self.step, self.state, self.curve, self.tests = saved["position"], saved["state"], saved["curve"].tolist(), saved["tests"]
+
+
+def new_model(vocabulary, settings):
+    """The model that the settings of a run describe."""
+    return CharLM(len(vocabulary), *[settings[name] for name in ("cell", "embedding", "hidden", "layers")])
+
+
+def checkpoint(out):
+    """What the checkpoint in the folder `out` holds."""
+    path = Path(out) / CHECKPOINT
+    if not path.exists():
+        raise Refusal(f"there is no {path}: train first, or say with --out where the run is")
+    try:
+        saved = mg.load(path)
+    except ValueError as error:
+        raise Refusal(str(error)) from error
+    if not isinstance(saved, dict) or saved.get("program") != "char_lm":
+        raise Refusal(f"{path} is a checkpoint of another program")
+    return saved
+
+
+# ---- training
+
+
+class Progress:
+    """What training says as it goes: a bar where there are tqdm and a terminal, else a line now and then."""
+
+    def __init__(self, run, steps):
+        self.first, self.steps, self.begun, self.bar = run.step, steps, time.perf_counter(), None
+        self.size = run.stream.characters // run.stream.windows  # characters a step
+        with contextlib.suppress(ImportError):
+            from tqdm import tqdm
+
+            if sys.stderr.isatty():
+                self.bar = tqdm(total=steps * self.size, initial=run.step * self.size, unit="char", unit_scale=True, dynamic_ncols=True)
+
+    def show(self, run):
+        """One more step is done."""
+        bits = float(np.mean(run.curve[-50:]))
+        words = f"loss {bits * math.log(2):.3f}, {bits:.3f} bits a character"
+        if self.bar is not None:
+            self.bar.set_postfix_str(words, refresh=False)
+            self.bar.update(self.size)
+        elif run.step % max(1, self.steps // 20) == 0:
+            speed = (run.step - self.first) * self.size / (time.perf_counter() - self.begun)
+            left = (self.steps - run.step) * self.size / speed
+            self.say(f"step {run.step} of {self.steps}: {words}, {speed:,.0f} characters a second, {left:.0f} s left")
+
+    def say(self, line):
+        """Print a line, above the bar if there is one."""
+        print(line, file=sys.stderr, flush=True) if self.bar is None else self.bar.write(line, file=sys.stderr)
+
+    def close(self):
+        """Leave the bar as it is."""
+        if self.bar is not None:
+            self.bar.close()
+
+
+def train(run, out, stop_at, new):
+    """Train to the last step, with a checkpoint after each pass. Ctrl-C saves one and raises KeyboardInterrupt."""
+    steps, stream = run.settings["steps"], run.stream
+    progress, pressed = Progress(run, steps), []
+    before = signal.signal(signal.SIGINT, lambda *_: pressed.append(True))  # the step under way is finished: half of one is no state
+    try:
+        while run.step < steps:
+            x, y = stream.at(run.step)
+            state = None if stream.starts(run.step) else run.state
+            loss, run.state = learn(run.model, run.optimizer, x, y, state, run.settings["clip"])
+            run.step += 1
+            run.curve.append(loss / math.log(2))
+            progress.show(run)
+            passed, stopped = stream.starts(run.step) or run.step == steps, pressed or run.step == stop_at
+            if passed:
+                run.tests[run.step] = held_out_bits(run.model, run.held_stream)
+                progress.say(f"pass {run.step / stream.windows:.4g}: {run.tests[run.step]:.3f} bits a character on held-out text")
+            if passed or stopped:
+                if new:
+                    set_aside(out)
+                    new = False
+                run.save(out / CHECKPOINT)
+            if stopped:
+                raise KeyboardInterrupt
+    finally:
+        progress.close()
+        signal.signal(signal.SIGINT, before)
+
+
+def set_aside(out):
+    """Move the files of an earlier run into a folder of their own: a new run loses nothing."""
+    if old := [out / name for name in FILES if (out / name).exists()]:
+        folder = next(path for i in itertools.count(1) if not (path := out / f"earlier-{i}").exists())
+        folder.mkdir()
+        for path in old:
+            path.rename(folder / path.name)
+        print(f"the earlier run is now in {folder}", file=sys.stderr)
+
+
+# ---- what a run leaves: a table, a picture, some text of its own
+
+
+def finish(run, arguments, out):
+    """The table, the picture and the samples of a run whose training is over."""
+    lines, ours = data.baselines(run.learned, run.held), f"this {run.settings['cell'].upper()}"
+    print("\nbits a character on the held-out text (bz2 and xz copy whole phrases, which a reference manual repeats)")
+    for name, bits in sorted({**lines, ours: run.tests[run.step]}.items(), key=lambda row: -row[1]):
+        print(f"  {name:10s} {bits:.3f}" + (f"  after {run.step} steps" if name == ours else ""))
+    draw(run, lines, out / CURVE)
+    mg.manual_seed(run.settings["seed"])
+    text = samples(run.model, run.vocabulary, arguments)
+    (out / SAMPLES).write_text(text, encoding="utf-8")
+    print(f"\n{text}\n{out} holds {', '.join(name for name in FILES if (out / name).exists())}")
+
+
+def samples(model, vocabulary, arguments):
+    """A text of the model's own for each temperature, under a heading."""
+    prompt = arguments.prompt or ("The " if set("The ") <= set(vocabulary.symbols) else vocabulary.symbols[0])
+    texts = [(t, write(model, vocabulary, prompt, arguments.length, t, arguments.top_k)) for t in arguments.temperature]
+    return "\n".join(f"---- temperature {t:g}\n{text.strip()}\n" for t, text in texts)
+
+
+def draw(run, lines, path):
+    """The loss curve as a picture, with the baselines for scale."""
+    try:
+        import matplotlib
+    except ImportError:
+        print("\nno picture of the loss: that needs matplotlib (pip install matplotlib)")
+        return
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    windows, bits, tests = run.stream.windows, np.array(run.curve), run.tests
+    reach = max(1, min(windows // 8, 20))
+    reaches = [min(reach, i) for i in range(len(bits))]  # shorter at the beginning, where the curve is steep
+    smooth = [bits[i - r : i + r + 1].mean() for i, r in enumerate(reaches)]
+    passes = (np.arange(len(bits)) + 1) / windows
+    figure, axes = plt.subplots(figsize=(9, 5.5), layout="constrained")
+    height = 0.0
+    for name, level in sorted(lines.items(), key=lambda line: line[1]):
+        height = max(level, height + 0.2)  # names of lines close to each other stand one above the other
+        axes.axhline(level, color="0.7", lw=1, ls="--", zorder=0)
+        axes.text(1.01, height, f"{name} {level:.2f}", transform=axes.get_yaxis_transform(), va="center", color="0.35")
+    axes.plot(passes, bits, color="tab:blue", alpha=0.25, lw=0.6)
+    axes.plot(passes, smooth, color="tab:blue", lw=2, label=f"training, mean of {2 * reach + 1} windows")
+    axes.plot(np.array(list(tests)) / windows, list(tests.values()), "o-", color="tab:orange", label="held-out text, after each pass")
+    last = (passes[-1], tests[run.step])
+    axes.annotate(f"{last[1]:.2f}", last, (0, 8), textcoords="offset points", ha="center", color="tab:orange")
+    axes.set(
+        xlabel="passes over the text",
+        ylabel="bits a character",
+        xlim=(0, passes[-1] * 1.03),
+        ylim=(min([*smooth, *lines.values()]) * 0.8, max(lines.values()) * 1.03),
+    )
+    title = f"{run.settings['cell'].upper()} of {run.settings['hidden']} units, {len(run.learned):,} characters to learn from"
+    axes.set_title(title, loc="left")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+# ---- the commands
+
+
+def train_command(arguments):
+    """A new run. The files of an earlier run in DIR are kept, in DIR/earlier-1 (-2, ...), once the new one has a checkpoint."""
+    settings = {name: getattr(arguments, name) for name in OPTIONS}
+    settings |= {"corpus": arguments.corpus, "text": str(Path(arguments.text).resolve()) if arguments.text else ""}
+    return go(Run(settings), arguments, new=True)
+
+
+def resume_command(arguments):
+    """A run goes on after Ctrl-C, or for more passes than were planned."""
+    saved = checkpoint(arguments.out)
+    for name in OPTIONS:
+        if (given := getattr(arguments, name)) not in (None, saved["settings"][name]):
+            raise Refusal(f"the run in {arguments.out} has --{name} {saved['settings'][name]}, not {given}: resume cannot change it")
+    run = Run(saved["settings"])
+    run.restore(saved)
+    return go(run, arguments, new=False)
+
+
+def go(run, arguments, new):
+    """Say what will be trained, refuse at once what would fail at the end, train, finish."""
+    run.vocabulary.encode(arguments.prompt)
+    out, stream, settings = Path(arguments.out), run.stream, run.settings
+    if arguments.steps or arguments.passes:
+        settings["steps"] = arguments.steps or arguments.passes * stream.windows
+    if settings["steps"] <= run.step and run.step not in run.tests:
+        raise Refusal(f"the run in {out} has done {run.step} steps already: ask for more with --steps or --passes")
+    out.mkdir(parents=True, exist_ok=True)
+    print(f"text      {settings['text'] or data.LICENCES[settings['corpus']]}")
+    print(f"          {len(run.learned) + len(run.held):,} characters, {len(run.vocabulary)} symbols, SHA-256 {run.digest}")
+    print(f"          {len(run.learned):,} to learn from, the last {len(run.held):,} held out")
+    print(f"model     {settings['cell']} of {settings['hidden']} units, {sum(p.size for p in run.model.parameters()):,} parameters")
+    print(f"training  {settings['steps']} steps, {stream.windows} a pass, of {stream.batch} x {stream.length} characters", flush=True)
+    try:
+        train(run, out, arguments.stop_at, new)
+    except KeyboardInterrupt:
+        command = [sys.executable, sys.argv[0], "resume", "--out", str(out)]
+        command += ["--threads", str(arguments.threads)] if arguments.threads else []
+        print(f"stopped after step {run.step} of {settings['steps']}; to go on: {shlex.join(command)}", file=sys.stderr)
+        return 130
+    finish(run, arguments, out)
+    return 0
+
+
+def sample_command(arguments):
+    """Text from a trained model."""
+    saved = checkpoint(arguments.out)
+    vocabulary = data.Vocabulary(saved["symbols"])
+    model = new_model(vocabulary, saved["settings"])
+    model.load_state_dict(saved["model"])
+    mg.manual_seed(arguments.seed or 0)
+    print(samples(model, vocabulary, arguments))
+    return 0
+
+
+def command_line(words):
+    """The arguments as attributes, `command` among them: what to call. Without a command it is train_command."""
+    parser = Parser(prog="char_lm.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(metavar="command")
+    if not words or words[0] not in ("train", "resume", "sample", "-h", "--help"):
+        words = ["train", *words]
+    quick = "--quick" in words
+    for call in (train_command, resume_command, sample_command):
+        command = commands.add_parser(
+            call.__name__.removesuffix("_command"), help=call.__doc__, description=call.__doc__, parents=[THREADS], allow_abbrev=False
+        )
+        command.set_defaults(command=call)
+        add = command.add_argument
+        add("--out", default="runs/char_lm", metavar="DIR", help="folder of the run (runs/char_lm)")
+        for name, (default, fast, kind, meaning) in OPTIONS.items():
+            if call is not sample_command or name == "seed":
+                meaning += f" ({default}" + (")" if fast == default else f"; {fast} with --quick)")
+                fallback = (fast if quick else default) if call is train_command else None
+                choices = CELLS if name == "cell" else None
+                add(f"--{name}", type=kind, default=fallback, choices=choices, metavar=None if choices else "N", help=meaning)
+        if call is not sample_command:
+            passes = (10 if quick else 6) if call is train_command else None
+            add("--passes", type=number(int), default=passes, metavar="N", help="passes over the text in all (6; 10 with --quick)")
+            add("--steps", type=number(int), metavar="N", help="steps in all, in place of passes")
+            add("--stop-at", type=number(int), metavar="N", help="stop after step N as Ctrl-C would")
+        if call is train_command:
+            add("--quick", action="store_true", help="a small model on a small piece of the text")
+            source = command.add_mutually_exclusive_group()
+            source.add_argument("--corpus", choices=CORPORA, default="python", help="Python's reference, or 38 plays (a download of 2 MB)")
+            source.add_argument("--text", metavar="FILE", help="a text of your own, in UTF-8")
+        add("--prompt", default="", metavar="TEXT", help="what samples begin with (The)")
+        add("--length", type=number(int), default=400, metavar="N", help="characters of a sample (400)")
+        add("--temperature", type=number(float), nargs="+", default=[0.5, 1.0], metavar="T", help="a sample for each (0.5 1)")
+        add("--top-k", type=number(int), metavar="K", help="draw from the K likeliest characters only")
+    return parser.parse_args(words)
+
+
+def main():
+    """Run the command; whatever is wrong with it is one sentence and 2."""
+    arguments = command_line(sys.argv[1:])
+    sys.stdout.reconfigure(errors="replace")  # a text may have symbols that the terminal has not
+    try:
+        return arguments.command(arguments)
+    except KeyboardInterrupt:
+        return 130
+    except (Refusal, data.TextError) as error:
+        reason = str(error)
+    except OSError as error:
+        reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    except MemoryError:
+        reason = "there is not enough memory for a model of this size"
+    print(f"char_lm.py: {reason}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
