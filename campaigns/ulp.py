@@ -92,9 +92,7 @@ def some_float64(name, count, seed):
     """The same for float64 and a sample."""
     rng = np.random.default_rng(seed)
     patterns = rng.integers(0, 2**64, count // 2, dtype=np.uint64).view(np.float64)
-    x = np.concatenate(
-        [patterns[np.isfinite(patterns)], rng.normal(size=count // 4), rng.uniform(-745, 709, count // 4)]
-    )
+    x = np.concatenate([patterns[np.isfinite(patterns)], rng.normal(size=count // 4), rng.uniform(-745, 709, count // 4)])
     if name in ("log", "sqrt"):
         x = np.abs(x)
     elif name != "tanh":  # beyond, mpmath would need exponents of a million digits, and the result is 0 or x
@@ -104,9 +102,7 @@ def some_float64(name, count, seed):
     with mpmath.workprec(120):
         for value, result in zip(x, got, strict=True):
             # Past 40, tanh is 1 to 34 digits, more than any reference needs.
-            want = EXACT[name](
-                mpmath.mpf(float(value)) if name != "tanh" else mpmath.mpf(min(max(float(value), -40), 40))
-            )
+            want = EXACT[name](mpmath.mpf(float(value)) if name != "tanh" else mpmath.mpf(min(max(float(value), -40), 40)))
             ulp = mpmath.ldexp(1, max(int(mpmath.frexp(want)[1]), -1021) - 53) if want else mpmath.mpf(2) ** -1074
             error = float(abs(mpmath.mpf(float(result)) - want) / ulp)
             if not error <= worst:
@@ -116,9 +112,7 @@ def some_float64(name, count, seed):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--function", action="append", choices=sorted(REFERENCES), help="may be repeated; all by default"
-    )
+    parser.add_argument("--function", action="append", choices=sorted(REFERENCES), help="may be repeated; all by default")
     parser.add_argument("--isa", action="append", choices=_elementwise.isas(), help="may be repeated; all by default")
     parser.add_argument("--stride", type=int, default=1, help="try every N-th float32 bit pattern")
     parser.add_argument("--samples", type=int, default=20_000, help="float64 inputs; 0 leaves float64 out")

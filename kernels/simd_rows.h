@@ -105,7 +105,8 @@ static void FN(cross_entropy_loop)(const void *px, const int64_t *target, void *
     T *out = (T *)pout;
     for (ptrdiff_t row = 0; row < rows; row++, x += n) {
         const T shift = FN(row_shift)(x, n);
-        out[row] = FN(log)(FN(row_sum_exp)(x, shift, NULL, n)) - (x[target[row]] - shift);
+        const T sum = FN(row_sum_exp)(x, shift, NULL, n);
+        out[row] = sum == 0 ? INFINITE : FN(log)(sum) - (x[target[row]] - shift);
     }
 }
 

@@ -233,16 +233,6 @@ def check_still(node: Node, cell: Version) -> None:
         )
 
 
-def level(arrays: list[Any]) -> list[Any]:
-    """Whole numbers beside floats take the float's dtype: NumPy would turn float32 and int64 into float64, unasked."""
-    dtypes = {array.dtype for array in arrays if isinstance(array, ndarray)}
-    floats = [dtype for dtype in dtypes if dtype.kind == "f"]
-    if len(dtypes) == len(floats) or not floats:
-        return arrays
-    to = np.result_type(*floats)
-    return [array.astype(to) if isinstance(array, ndarray) and array.dtype.kind in "iu" else array for array in arrays]
-
-
 class Op(Operator):
     """A differentiable operation. Call it with arrays by position and settings by keyword; it returns a new tensor."""
 
@@ -365,8 +355,6 @@ class Op(Operator):
 
     def run(self, arrays: list[Any], settings: dict[str, Any]) -> Any:
         """The NumPy body, its complaints turned into a sentence that names the operation and the shapes."""
-        if self.broadcasts and len(arrays) > 1:
-            arrays = level(arrays)
         try:
             result = self.quiet(*arrays, **settings)
         except (ValueError, IndexError, TypeError) as problem:
@@ -377,7 +365,13 @@ class Op(Operator):
             kind = DtypeError if isinstance(problem, TypeError) else ShapeError
             raise kind(f"{self.name}({given}{said}): {problem}") from None
         if type(result) is not ndarray:
-            return np.asarray(result)
+            result = np.asarray(result)
+        if (
+            result.dtype == np.float64
+            and "dtype" not in settings
+            and not any(getattr(array, "dtype", None) == np.float64 for array in arrays)
+        ):
+            return result.astype(np.float32)  # NumPy makes float64 of whole numbers, alone or beside float32; here only float64 does
         suspect = not self.view and (result.base is not None or any(result is array for array in arrays))
         if suspect and any(isinstance(array, ndarray) and np.may_share_memory(result, array) for array in arrays):
             return result.copy()  # a body that hands back its argument must not tie the two tensors to one buffer

@@ -120,9 +120,7 @@ def test_unary_is_within_two_and_a_half_ulps(name, dtype):
         pytest.skip("this machine's long double is no wider than double")
     words, count = (np.uint32, 200_000) if dtype is np.float32 else (np.uint64, 20_000)
     patterns = rng.integers(0, np.iinfo(words).max, count, dtype=words, endpoint=True).view(dtype)
-    x = np.concatenate(
-        [special(dtype), patterns, *[rng.normal(0, s, count // 4).astype(dtype) for s in (0.1, 1, 10, 100)]]
-    )
+    x = np.concatenate([special(dtype), patterns, *[rng.normal(0, s, count // 4).astype(dtype) for s in (0.1, 1, 10, 100)]])
     with np.errstate(all="ignore"):
         want = UNARY[name](x.astype(WIDER[dtype]))
     distance = ulps(getattr(kernels, name)(x), want, dtype)
@@ -161,9 +159,7 @@ def test_relu_grad_of_a_closed_unit_is_zero_whatever_comes_in(dtype):
 
 
 @each_dtype
-@pytest.mark.parametrize(
-    "bounds", [(-1.0, 1.0), (None, 0.5), (0, None), (None, None), (2.0, -2.0), (float("nan"), 1.0)]
-)
+@pytest.mark.parametrize("bounds", [(-1.0, 1.0), (None, 0.5), (0, None), (None, None), (2.0, -2.0), (float("nan"), 1.0)])
 def test_clip(dtype, bounds):
     x = np.concatenate([special(dtype), rng.normal(size=100).astype(dtype)])
     want = x if bounds == (None, None) else quiet(np.clip, x, *bounds)
@@ -220,9 +216,7 @@ def test_broadcasting(shapes, dtype):
             assert same_bits(got, np.asarray(BINARY[name](x, y)))
 
 
-@pytest.mark.parametrize(
-    "shapes", [((3,), (4,)), ((4, 1), (1, 4)), ((0, 4), (1, 4)), ((2, 3, 4), (2, 1, 4)), ((3, 4), (3,))], ids=str
-)
+@pytest.mark.parametrize("shapes", [((3,), (4,)), ((4, 1), (1, 4)), ((0, 4), (1, 4)), ((2, 3, 4), (2, 1, 4)), ((3, 4), (3,))], ids=str)
 def test_other_broadcasting_is_left_to_numpy(shapes):
     a, b = (np.ones(shape, np.float32) for shape in shapes)
     assert kernels.add(a, b) is NotImplemented
@@ -415,9 +409,7 @@ def test_row_functions(n, dtype):
     np.testing.assert_allclose(kernels.logsumexp(x), logsumexp, rtol=tolerance, atol=tolerance)
     target, g = rng.integers(0, n, 6), rng.normal(size=6).astype(dtype)
     flat, chosen = x.reshape(6, n), np.arange(n) == target[:, None]
-    np.testing.assert_allclose(
-        kernels.cross_entropy(flat, target), -log_softmax.reshape(6, n)[chosen], rtol=tolerance, atol=tolerance
-    )
+    np.testing.assert_allclose(kernels.cross_entropy(flat, target), -log_softmax.reshape(6, n)[chosen], rtol=tolerance, atol=tolerance)
     want = g[:, None] * (softmax.reshape(6, n) - chosen)
     np.testing.assert_allclose(kernels.cross_entropy_grad(g, flat, target), want, rtol=tolerance, atol=tolerance)
     for name in ("softmax", "log_softmax", "logsumexp"):  # a row's bits do not depend on the batch around it

@@ -313,6 +313,15 @@ def test_kernel_agrees_with_the_body(name: str, dtype: Any) -> None:
     assert served, f"the kernel of {name} served none of {len(SAMPLES[name])} samples"
 
 
+def test_a_row_with_infinity_is_the_same_in_kernel_and_body() -> None:
+    """With +inf in a row the loss is NaN as its log_softmax is; a row of -inf costs inf. Once the kernel and the body differed."""
+    op, target = OPS["cross_entropy_rows"], np.array([1, 0])
+    x = np.array([[np.inf, 1.0], [-np.inf, -np.inf]])
+    assert np.array_equal(op(from_numpy(x), from_numpy(target)).numpy(), [np.nan, np.inf], equal_nan=True)
+    with np.errstate(all="ignore"):
+        assert np.array_equal(op.body(x, target), [np.nan, np.inf], equal_nan=True)
+
+
 # ---- (2) gradients against two oracles
 
 

@@ -80,10 +80,18 @@ def test_info_prints_what_runs() -> None:
     assert "usage" in wrong.stderr
 
 
-@pytest.mark.parametrize(("switch", "engine", "kernels"), [("MINIGRAD_PURE=1", "pure Python", "NumPy"), ("MINIGRAD_KERNELS=0", None, "NumPy")])
+@pytest.mark.parametrize(
+    ("switch", "engine", "kernels"), [("MINIGRAD_PURE=1", "pure Python", "NumPy"), ("MINIGRAD_KERNELS=0", None, "NumPy")]
+)
 def test_switches(switch: str, engine: str | None, kernels: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(*switch.split("="))
-    command = [sys.executable, "-W", "ignore", "-c", "from minigrad import config; i = config.info(); print(i['engine'], '|', i['kernels'])"]
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-c",
+        "from minigrad import config; i = config.info(); print(i['engine'], '|', i['kernels'])",
+    ]
     found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip().split(" | ")
     assert found[1] == kernels
     assert engine is None or found[0] == engine

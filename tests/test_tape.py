@@ -439,6 +439,24 @@ def test_dtypes() -> None:
         mg.tensor([1], requires_grad=True)
 
 
+def test_float64_comes_from_float64_alone() -> None:
+    """A mask times 1.0, or lengths divided, once turned a float32 model into a float64 one from there on."""
+    mask, lengths, x = mg.tensor([True, False]), mg.tensor([1, 2]), mg.ones(2)
+    for made in (
+        mask * 1.0,
+        mg.where(mask, 1.0, 0.0),
+        lengths / 2,
+        lengths * 0.5,
+        mg.exp(lengths),
+        lengths @ x,
+        mg.mean(lengths),
+        x / lengths,
+    ):
+        assert made.dtype == np.float32
+    for made in (lengths.astype("float64"), lengths * np.ones(2), x * np.ones(2)):
+        assert made.dtype == np.float64
+
+
 def test_a_float32_gradient_stays_float32_beside_float64() -> None:
     a = mg.tensor([1.0], requires_grad=True)
     (a * np.array([2.0])).sum().backward()

@@ -59,9 +59,9 @@ def linear_(x: Any, weight: Any, bias: Any) -> Any:
             f"linear: input has shape {x.shape}, weight {weight.shape}: the input's last axis must have length {weight.shape[-1]}"
         )
     out = np.matmul(x.reshape(math.prod(x.shape[:-1]), x.shape[-1]), weight.T).reshape(*x.shape[:-1], len(weight))
-    if bias is not None:
-        out += bias
-    return out
+    if bias is None:
+        return out
+    return np.add(out, bias, out=out if bias.dtype == out.dtype else None)
 
 
 def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:

@@ -141,13 +141,13 @@ def cross_entropy_grad(dy: Any, x: Any, target: Any) -> Any:
 
 @op(x=lambda g, x, target: cross_entropy_grad(g, x, target), target=None)
 def cross_entropy_rows(x: Any, target: Any) -> Any:
-    """-log softmax(x)[target] for each row of logits, in one pass; `target` holds class numbers.   (n,c),(n) -> (n)
+    """-log_softmax(x)[target] for each row of logits; `target` holds class numbers. A row of -inf costs inf.   (n,c),(n) -> (n)
 
     >>> cross_entropy_rows([[0.0, 0.0]], [1])
     tensor([0.6931472])
     """
     check_classes(x, target)
-    return logsumexp.body(x, axis=-1) - x[np.arange(len(target)), target]
+    return -log_softmax.body(x)[np.arange(len(target)), target]
 
 
 def one_hot(target: Tensor, like: Tensor) -> Any:
