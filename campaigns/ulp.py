@@ -24,11 +24,13 @@ CHUNK = 1 << 20
 
 
 def sigmoid(x):
+    """The logistic function in NumPy."""
     e = np.exp(-np.abs(x))
     return np.where(x < 0, e, 1) / (1 + e)
 
 
 def softplus(x):
+    """log(1 + e^x) in NumPy."""
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
@@ -111,6 +113,7 @@ def some_float64(name, count, seed):
 
 
 def main():
+    """Measure what was asked for, and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--function", action="append", choices=sorted(REFERENCES), help="may be repeated; all by default")
     parser.add_argument("--isa", action="append", choices=_elementwise.isas(), help="may be repeated; all by default")

@@ -1,4 +1,4 @@
-"""What the project promises about itself: who imports whom, doctests of compiled modules, the exported names, the commands of the README."""
+"""What the project promises about itself: who imports whom, doctests of compiled modules, exported names, the README's commands."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from minigrad import config
 ROOT = Path(__file__).parents[1]
 # From the bottom up: a module may import from those before it, and from its own package.
 ORDER = [
-    "config", "errors", "recording", "arrays", "tape", "walk", "op", "random", "ops", "grad", "show", "testing", "scan", "nn", "optim", "data", "io",
+    "config", "errors", "recording", "arrays", "tape", "walk", "op", "random", "ops", "grad", "show", "testing",
+    "scan", "nn", "optim", "data", "io",
 ]  # fmt: skip
 
 
