@@ -253,6 +253,7 @@ def iadd(a, b, /):
     reacquire(state)
     return a
 
+
 include "select.pxi"
 include "rows.pxi"
 

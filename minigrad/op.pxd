@@ -84,6 +84,8 @@ cdef class Recipe(Rules):
 @cython.locals(tensor=Tensor)
 cdef Node node_of(object arg)
 
+
 cdef tuple nodes_of(tuple args)
+
 
 cdef check_still(Node node, Version cell)

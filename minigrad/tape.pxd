@@ -1,6 +1,6 @@
 # Types for the compiler; tape.py is the code. Nodes and tensors cannot form cycles (see Node), so the garbage collector need not
-# look at them (no_gc, in setup.py). A chain of a million nodes frees itself in bounded stack all the same: between two nodes lies a tuple of parents,
-# and CPython defers the release of deeply nested tuples.
+# look at them (no_gc, in setup.py). A chain of a million nodes frees itself in bounded stack all the same: between two nodes lies a
+# tuple of parents, and CPython defers the release of deeply nested tuples.
 cimport cython
 cimport numpy as cnp
 
@@ -53,19 +53,25 @@ cdef class Tensor:
 @cython.locals(operator=Operator)
 cpdef Tensor unary(str name, object x)
 
+
 @cython.locals(operator=Operator)
 cpdef Tensor binary(str name, object a, object b)
+
 
 @cython.locals(node=Node)
 cpdef Node entry(object array, Rules recipe, tuple parents, tuple kept, list cells)
 
+
 @cython.locals(tensor=Tensor)
 cpdef Tensor wrap(object array, Node node)
+
 
 @cython.locals(ndim=Py_ssize_t, i=Py_ssize_t)
 cpdef bint fits(cnp.ndarray array, tuple shape)
 
+
 cpdef object dtype_of(cnp.ndarray array)
+
 
 @cython.locals(parent=Node)
 cdef tuple shape_of(object array, tuple parents)

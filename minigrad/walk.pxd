@@ -16,12 +16,14 @@ cdef class Gradients:
     @cython.locals(held=Tensor)
     cpdef add(self, Node node, Tensor g, object op)
     cpdef object buffer(self, Node node)
+
     @cython.locals(g=Tensor)
     cpdef Tensor total(self, Node node)
 
 
 @cython.locals(node=Node, table=Gradients, g=Tensor)
 cpdef Gradients walk(object outputs, object seeds, object wanted, bint retain_graph, bint create_graph)
+
 
 @cython.locals(found=dict, todo=list, node=Node, parent=Node)
 cpdef list newest_first(list roots)
