@@ -14,46 +14,16 @@ measure is bits per character on the last tenth of the text, which training neve
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
-import itertools
 import math
-import os
 import shlex
 import signal
 import sys
-import time
 from pathlib import Path
 
+from _support import Parser, Progress, Refusal, draw, number, set_aside, threads_option
 
-class Parser(argparse.ArgumentParser):
-    """argparse whose errors are one line."""
-
-    def error(self, message):
-        """Say it, and leave with 2."""
-        self.exit(2, f"char_lm.py: {message}\n")
-
-
-def number(kind, above=0):
-    """A type for argparse: a finite number of `kind` above `above`."""
-
-    def convert(text):
-        try:
-            value = kind(text)
-        except ValueError:
-            value = math.nan
-        if not above < value < math.inf:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a {'whole ' if kind is int else ''}number above {above}")
-        return value
-
-    return convert
-
-
-THREADS = Parser(add_help=False, allow_abbrev=False)
-THREADS.add_argument("--threads", type=number(int), metavar="N", help="threads for matrix products (default: one a core)")
-if __name__ == "__main__" and (threads := THREADS.parse_known_args()[0].threads):
-    for library in ("OPENBLAS", "MKL", "OMP", "VECLIB_MAXIMUM"):  # they look once, while NumPy is imported
-        os.environ[f"{library}_NUM_THREADS"] = str(threads)
+THREADS = threads_option(__name__ == "__main__")  # before NumPy is imported
 
 import numpy as np  # noqa: E402
 
@@ -75,10 +45,6 @@ OPTIONS = {  # what a run is, in its checkpoint too: (default, default with --qu
     "seed": (0, 0, number(int, -1), "seed of the initial weights and of the samples"),
 }
 CHECKPOINT, CURVE, SAMPLES = FILES = "checkpoint.safetensors", "curve.png", "samples.txt"
-
-
-class Refusal(Exception):
-    """A wish that cannot be met, said in one sentence."""
 
 
 # ---- the model, how it learns, how it is measured, how it writes
@@ -209,40 +175,6 @@ def checkpoint(out):
 # ---- training
 
 
-class Progress:
-    """What training says as it goes: a bar where there are tqdm and a terminal, else a line now and then."""
-
-    def __init__(self, run, steps):
-        self.first, self.steps, self.begun, self.bar = run.step, steps, time.perf_counter(), None
-        self.size = run.stream.characters // run.stream.windows  # characters a step
-        with contextlib.suppress(ImportError):
-            from tqdm import tqdm
-
-            if sys.stderr.isatty():
-                self.bar = tqdm(total=steps * self.size, initial=run.step * self.size, unit="char", unit_scale=True, dynamic_ncols=True)
-
-    def show(self, run):
-        """One more step is done."""
-        bits = float(np.mean(run.curve[-50:]))
-        words = f"loss {bits * math.log(2):.3f}, {bits:.3f} bits a character"
-        if self.bar is not None:
-            self.bar.set_postfix_str(words, refresh=False)
-            self.bar.update(self.size)
-        elif run.step % max(1, self.steps // 20) == 0:
-            speed = (run.step - self.first) * self.size / (time.perf_counter() - self.begun)
-            left = (self.steps - run.step) * self.size / speed
-            self.say(f"step {run.step} of {self.steps}: {words}, {speed:,.0f} characters a second, {left:.0f} s left")
-
-    def say(self, line):
-        """Print a line, above the bar if there is one."""
-        print(line, file=sys.stderr, flush=True) if self.bar is None else self.bar.write(line, file=sys.stderr)
-
-    def close(self):
-        """Leave the bar as it is."""
-        if self.bar is not None:
-            self.bar.close()
-
-
 def train(run, out, stop_at, new):
     """Train to the last step, with a checkpoint after each pass. Ctrl-C saves one and raises KeyboardInterrupt."""
     steps, stream = run.settings["steps"], run.stream
@@ -262,7 +194,7 @@ def train(run, out, stop_at, new):
                 progress.say(f"pass {run.step / stream.windows:.4g}: {run.tests[run.step]:.3f} bits a character on held-out text")
             if passed or stopped:
                 if new:
-                    set_aside(out)
+                    set_aside(out, FILES)
                     new = False
                 run.save(out / CHECKPOINT)
             if stopped:
@@ -270,16 +202,6 @@ def train(run, out, stop_at, new):
     finally:
         progress.close()
         signal.signal(signal.SIGINT, before)
-
-
-def set_aside(out):
-    """Move the files of an earlier run into a folder of their own: a new run loses nothing."""
-    if old := [out / name for name in FILES if (out / name).exists()]:
-        folder = next(path for i in itertools.count(1) if not (path := out / f"earlier-{i}").exists())
-        folder.mkdir()
-        for path in old:
-            path.rename(folder / path.name)
-        print(f"the earlier run is now in {folder}", file=sys.stderr)
 
 
 # ---- what a run leaves: a table, a picture, some text of its own
@@ -303,46 +225,6 @@ def samples(model, vocabulary, arguments):
     prompt = arguments.prompt or ("The " if set("The ") <= set(vocabulary.symbols) else vocabulary.symbols[0])
     texts = [(t, write(model, vocabulary, prompt, arguments.length, t, arguments.top_k)) for t in arguments.temperature]
     return "\n".join(f"---- temperature {t:g}\n{text.strip()}\n" for t, text in texts)
-
-
-def draw(run, lines, path):
-    """The loss curve as a picture, with the baselines for scale."""
-    try:
-        import matplotlib
-    except ImportError:
-        print("\nno picture of the loss: that needs matplotlib (pip install matplotlib)")
-        return
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    windows, bits, tests = run.stream.windows, np.array(run.curve), run.tests
-    reach = max(1, min(windows // 8, 20))
-    reaches = [min(reach, i) for i in range(len(bits))]  # shorter at the beginning, where the curve is steep
-    smooth = [bits[i - r : i + r + 1].mean() for i, r in enumerate(reaches)]
-    passes = (np.arange(len(bits)) + 1) / windows
-    figure, axes = plt.subplots(figsize=(9, 5.5), layout="constrained")
-    height = 0.0
-    for name, level in sorted(lines.items(), key=lambda line: line[1]):
-        height = max(level, height + 0.2)  # names of lines close to each other stand one above the other
-        axes.axhline(level, color="0.7", lw=1, ls="--", zorder=0)
-        axes.text(1.01, height, f"{name} {level:.2f}", transform=axes.get_yaxis_transform(), va="center", color="0.35")
-    axes.plot(passes, bits, color="tab:blue", alpha=0.25, lw=0.6)
-    axes.plot(passes, smooth, color="tab:blue", lw=2, label=f"training, mean of {2 * reach + 1} windows")
-    axes.plot(np.array(list(tests)) / windows, list(tests.values()), "o-", color="tab:orange", label="held-out text, after each pass")
-    last = (passes[-1], tests[run.step])
-    axes.annotate(f"{last[1]:.2f}", last, (0, 8), textcoords="offset points", ha="center", color="tab:orange")
-    axes.set(
-        xlabel="passes over the text",
-        ylabel="bits a character",
-        xlim=(0, passes[-1] * 1.03),
-        ylim=(min([*smooth, *lines.values()]) * 0.8, max(lines.values()) * 1.03),
-    )
-    title = f"{run.settings['cell'].upper()} of {run.settings['hidden']} units, {len(run.learned):,} characters to learn from"
-    axes.set_title(title, loc="left")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
 
 
 # ---- the commands

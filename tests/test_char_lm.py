@@ -23,6 +23,7 @@ from minigrad.data import text as text_module
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "examples" / "char_lm.py"
+sys.path.insert(0, str(SCRIPT.parent))  # where a script that is run finds _support
 SIZES = ["--characters", "4000", "--embedding", "5", "--hidden", "8", "--batch", "4", "--window", "60"]  # 15 steps a pass
 TINY = [*SIZES, "--steps", "20", "--threads", "1"]
 ENVIRONMENT = os.environ | {
