@@ -1,4 +1,4 @@
-"""Builds the compiled half of minigrad: kernels/*.pyx and the engine's own tape.py, walk.py, op.py and ops/elementwise.py.
+"""Builds the compiled half of minigrad: kernels/*.pyx and the engine's own arithmetic.py, tape.py, walk.py, op.py and ops/elementwise.py.
 
 No compiler, no Cython or MINIGRAD_PURE=1: the package installs without them and runs, slower, on NumPy alone.
 """
@@ -30,6 +30,7 @@ CFLAGS = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=
 
 MODULES = {
     "minigrad._elementwise": "kernels/elementwise.pyx",
+    "minigrad.arithmetic": "minigrad/arithmetic.py",
     "minigrad.tape": "minigrad/tape.py",
     "minigrad.walk": "minigrad/walk.py",
     "minigrad.op": "minigrad/op.py",
@@ -59,7 +60,7 @@ def extensions() -> list[Extension]:
             extra_compile_args=CFLAGS,
             define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
         )
-        directives = TAPE if name in ("minigrad.tape", "minigrad.walk") else DIRECTIVES
+        directives = TAPE if name in ("minigrad.arithmetic", "minigrad.tape", "minigrad.walk") else DIRECTIVES
         modules += cythonize([extension], compiler_directives=directives, build_dir="build/cython")
     for module in modules:
         module.optional = True  # cythonize drops the flag; without it a machine with no compiler cannot install

@@ -19,7 +19,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 ENGINE = {
-    f"minigrad.{name}": HERE / f"{name.replace('.', '/')}.py" for name in ("tape", "walk", "op", "ops.elementwise")
+    f"minigrad.{name}": HERE / f"{name.replace('.', '/')}.py" for name in ("arithmetic", "tape", "walk", "op", "ops.elementwise")
 }  # module -> source
 COMPILED = {**ENGINE, "minigrad._elementwise": HERE.parent / "kernels/elementwise.pyx"}
 

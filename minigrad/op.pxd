@@ -1,7 +1,8 @@
 # Types for the compiler; op.py is the code.
 cimport cython
 
-from minigrad.tape cimport Node, Operator, Rules, Tensor, Version, entry, wrap
+from minigrad.arithmetic cimport Operator
+from minigrad.tape cimport Node, Rules, Tensor, Version, entry, wrap
 from minigrad.walk cimport Gradients
 
 
@@ -40,10 +41,10 @@ cdef class Op(Operator):
     cpdef Tensor apply(self, tuple args, dict settings)
 
     @cython.locals(tensor=Tensor, out=Tensor)
-    cpdef Tensor unary(self, object x)
+    cpdef object unary(self, object x)
 
     @cython.locals(tensor=Tensor, out=Tensor, mask=Py_ssize_t)
-    cpdef Tensor binary(self, object a, object b)
+    cpdef object binary(self, object a, object b)
 
     cpdef share(self, Tensor out, object source)
 

@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from minigrad.arithmetic import Operator
 from minigrad.arrays import as_array
 from minigrad.errors import DtypeError, MutationError, ShapeError
 from minigrad.recording import is_recording
-from minigrad.tape import Node, Operator, Rules, Tensor, Version, entry, wrap
+from minigrad.tape import Node, Rules, Tensor, Version, entry, wrap
 from minigrad.walk import Gradients
 
 GRADIENT = -1  # what a rule wants that is not kept: the g of the walk

@@ -4,6 +4,8 @@
 cimport cython
 cimport numpy as cnp
 
+from minigrad.arithmetic cimport Arithmetic
+
 
 @cython.final
 cdef class Version:
@@ -13,12 +15,7 @@ cdef class Version:
 
 
 cdef class Node
-cdef class Tensor
-
-
-cdef class Operator:
-    cpdef Tensor unary(self, object x)
-    cpdef Tensor binary(self, object a, object b)
+cdef class Tensor(Arithmetic)
 
 
 cdef class Rules:
@@ -39,7 +36,7 @@ cdef class Node:
 
 
 @cython.final
-cdef class Tensor:
+cdef class Tensor(Arithmetic):
     cdef object __weakref__
     cdef public object _array
     cdef public Tensor _grad
@@ -48,14 +45,6 @@ cdef class Tensor:
     cdef public bint parameter
 
     cpdef Version version(self)
-
-
-@cython.locals(operator=Operator)
-cpdef Tensor unary(str name, object x)
-
-
-@cython.locals(operator=Operator)
-cpdef Tensor binary(str name, object a, object b)
 
 
 @cython.locals(node=Node)

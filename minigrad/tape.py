@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.arithmetic import Arithmetic, operators
 from minigrad.arrays import as_array, bare_index
 from minigrad.errors import DtypeError, MutationError, ShapeError, TapeError
 
 clock = itertools.count()  # `next` on it is atomic, so ticks stay in order whatever threads record
-operators: dict[str, Any] = {}  # name -> operation; filled by minigrad.ops at import, so that this file imports nothing of ours
 
 
 class Version:
@@ -80,20 +80,6 @@ class Node:
         )
 
 
-class Operator:
-    """What the operators of a tensor call; op.py has the real one."""
-
-    __slots__ = ()
-
-    def unary(self, x: Any) -> Tensor:
-        """The operation on one tensor."""
-        raise NotImplementedError
-
-    def binary(self, a: Any, b: Any) -> Tensor:
-        """The operation on two operands, one of them a tensor."""
-        raise NotImplementedError
-
-
 class Rules:
     """What an entry of the tape plays back; op.py has the real one."""
 
@@ -104,7 +90,7 @@ class Rules:
         raise NotImplementedError
 
 
-class Tensor:
+class Tensor(Arithmetic):
     """An n-dimensional array of numbers that remembers how it was computed.
 
     `Tensor(data, dtype=None, requires_grad=False)` copies `data` (anything NumPy understands: nested lists, arrays, scalars).
@@ -268,9 +254,6 @@ class Tensor:
     def __index__(self) -> int:
         return self._array.__index__()
 
-    def __hash__(self) -> int:
-        return object.__hash__(self)
-
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec and self._array.size == 1 else format(str(self), spec)
 
@@ -332,201 +315,6 @@ class Tensor:
         """
         operators["backward"](self, gradient, create_graph if retain_graph is None else retain_graph, create_graph)
 
-    # ---- arithmetic: each line calls the operation of that name
-
-    def __add__(self, other: Any) -> Tensor:
-        return binary("add", self, other)
-
-    def __radd__(self, other: Any) -> Tensor:
-        return binary("add", other, self)
-
-    def __sub__(self, other: Any) -> Tensor:
-        return binary("sub", self, other)
-
-    def __rsub__(self, other: Any) -> Tensor:
-        return binary("sub", other, self)
-
-    def __mul__(self, other: Any) -> Tensor:
-        return binary("mul", self, other)
-
-    def __rmul__(self, other: Any) -> Tensor:
-        return binary("mul", other, self)
-
-    def __truediv__(self, other: Any) -> Tensor:
-        return binary("div", self, other)
-
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return binary("div", other, self)
-
-    def __pow__(self, other: Any) -> Tensor:
-        return binary("pow", self, other)
-
-    def __rpow__(self, other: Any) -> Tensor:
-        return binary("pow", other, self)
-
-    def __matmul__(self, other: Any) -> Tensor:
-        return binary("matmul", self, other)
-
-    def __rmatmul__(self, other: Any) -> Tensor:
-        return binary("matmul", other, self)
-
-    def __neg__(self) -> Tensor:
-        return unary("neg", self)
-
-    def __pos__(self) -> Tensor:
-        return self
-
-    def __abs__(self) -> Tensor:
-        return unary("abs", self)
-
-    def __eq__(self, other: object) -> Any:
-        return binary("eq", self, other)
-
-    def __ne__(self, other: object) -> Any:
-        return binary("ne", self, other)
-
-    def __lt__(self, other: Any) -> Tensor:
-        return binary("lt", self, other)
-
-    def __le__(self, other: Any) -> Tensor:
-        return binary("le", self, other)
-
-    def __gt__(self, other: Any) -> Tensor:
-        return binary("gt", self, other)
-
-    def __ge__(self, other: Any) -> Tensor:
-        return binary("ge", self, other)
-
-    def __getitem__(self, index: Any) -> Tensor:
-        return operators["getitem"](self, index=index)
-
-    # ---- the operations that read well as methods; each is documented as minigrad.<name>
-
-    def exp(self) -> Tensor:
-        """`minigrad.exp` of this tensor."""
-        return unary("exp", self)
-
-    def log(self) -> Tensor:
-        """`minigrad.log` of this tensor."""
-        return unary("log", self)
-
-    def sqrt(self) -> Tensor:
-        """`minigrad.sqrt` of this tensor."""
-        return unary("sqrt", self)
-
-    def square(self) -> Tensor:
-        """`minigrad.square` of this tensor."""
-        return unary("square", self)
-
-    def abs(self) -> Tensor:
-        """`minigrad.abs` of this tensor."""
-        return unary("abs", self)
-
-    def tanh(self) -> Tensor:
-        """`minigrad.tanh` of this tensor."""
-        return unary("tanh", self)
-
-    def sigmoid(self) -> Tensor:
-        """`minigrad.sigmoid` of this tensor."""
-        return unary("sigmoid", self)
-
-    def relu(self) -> Tensor:
-        """`minigrad.relu` of this tensor."""
-        return unary("relu", self)
-
-    def clip(self, lo: float | None = None, hi: float | None = None) -> Tensor:
-        """`minigrad.clip` of this tensor."""
-        return operators["clip"](self, lo=lo, hi=hi)
-
-    def astype(self, dtype: Any) -> Tensor:
-        """`minigrad.astype` of this tensor."""
-        return operators["astype"](self, dtype=np.dtype(dtype))
-
-    def clone(self) -> Tensor:
-        """`minigrad.clone` of this tensor."""
-        return unary("clone", self)
-
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        """`minigrad.sum` of this tensor."""
-        return operators["sum"](self, axis=axis, keepdims=keepdims)
-
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        """`minigrad.mean` of this tensor."""
-        return operators["mean"](self, axis=axis, keepdims=keepdims)
-
-    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        """`minigrad.max` of this tensor."""
-        return operators["max"](self, axis=axis, keepdims=keepdims)
-
-    def argmax(self, axis: int | None = None) -> Tensor:
-        """`minigrad.argmax` of this tensor."""
-        return operators["argmax"](self, axis=axis)
-
-    def logsumexp(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        """`minigrad.logsumexp` of this tensor."""
-        return operators["logsumexp"](self, axis=axis, keepdims=keepdims)
-
-    def softmax(self, axis: int = -1) -> Tensor:
-        """`minigrad.softmax` of this tensor."""
-        return operators["softmax"](self, axis=axis)
-
-    def log_softmax(self, axis: int = -1) -> Tensor:
-        """`minigrad.log_softmax` of this tensor."""
-        return operators["log_softmax"](self, axis=axis)
-
-    def matmul(self, other: Any) -> Tensor:
-        """`minigrad.matmul` of this tensor and another."""
-        return binary("matmul", self, other)
-
-    def reshape(self, *shape: Any) -> Tensor:
-        """`minigrad.reshape` of this tensor."""
-        return operators["reshape"](self, shape=spread(shape))
-
-    def transpose(self, *axes: Any) -> Tensor:
-        """`minigrad.transpose` of this tensor."""
-        return operators["transpose"](self, axes=spread(axes) or None)
-
-    @property
-    def T(self) -> Tensor:
-        """The tensor with its axes in reverse order."""
-        return operators["transpose"](self, axes=None)
-
-    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
-        """`minigrad.swapaxes` of this tensor."""
-        return operators["swapaxes"](self, axis1=axis1, axis2=axis2)
-
-    def expand_dims(self, axis: Any) -> Tensor:
-        """`minigrad.expand_dims` of this tensor."""
-        return operators["expand_dims"](self, axis=axis)
-
-    def squeeze(self, axis: Any = None) -> Tensor:
-        """`minigrad.squeeze` of this tensor."""
-        return operators["squeeze"](self, axis=axis)
-
-    def broadcast_to(self, *shape: Any) -> Tensor:
-        """`minigrad.broadcast_to` of this tensor."""
-        return operators["broadcast_to"](self, shape=spread(shape))
-
-    def split(self, parts: Any, axis: int = 0) -> tuple[Tensor, ...]:
-        """`minigrad.split` of this tensor."""
-        return operators["split"](self, parts, axis=axis)
-
-    def take(self, indices: Any, axis: int = 0) -> Tensor:
-        """`minigrad.take` of this tensor."""
-        return operators["take"](self, indices, axis=axis)
-
-
-def unary(name: str, x: Any) -> Tensor:
-    """The operation `name` on one tensor."""
-    operator = operators[name]
-    return operator.unary(x)
-
-
-def binary(name: str, a: Any, b: Any) -> Tensor:
-    """The operation `name` on two operands, one of them a tensor."""
-    operator = operators[name]
-    return operator.binary(a, b)
-
 
 def wrap(array: Any, node: Node | None) -> Tensor:
     """A tensor around `array` as it is: no copy, no check."""
@@ -575,11 +363,6 @@ def entry(array: Any, recipe: Any, parents: tuple[Node | None, ...], kept: Any, 
     node.leaf = None
     node.tick = next(clock)
     return node
-
-
-def spread(values: tuple[Any, ...]) -> tuple[int, ...]:
-    """Lets `reshape(2, 3)` and `reshape((2, 3))` mean the same."""
-    return tuple(values[0]) if len(values) == 1 and isinstance(values[0], list | tuple) else values
 
 
 def rebuild(array: np.ndarray[Any, Any], requires_grad: bool, parameter: bool) -> Tensor:

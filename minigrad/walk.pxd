@@ -1,7 +1,8 @@
 # Types for the compiler; walk.py is the code.
 cimport cython
 
-from minigrad.tape cimport Node, Rules, Tensor, Version, binary, dtype_of, fits, wrap
+from minigrad.arithmetic cimport binary
+from minigrad.tape cimport Node, Rules, Tensor, Version, dtype_of, fits, wrap
 
 
 @cython.final

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.arithmetic import binary, operators
 from minigrad.errors import ShapeError, TapeError
 from minigrad.recording import recording
-from minigrad.tape import Node, Tensor, binary, dtype_of, fits, operators, wrap
+from minigrad.tape import Node, Tensor, dtype_of, fits, wrap
 
 publishing = threading.Lock()
 

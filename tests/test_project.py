@@ -21,14 +21,16 @@ from minigrad import config
 ROOT = Path(__file__).parents[1]
 # From the bottom up: a module may import from those before it, and from its own package.
 ORDER = [
-    "config", "errors", "recording", "arrays", "tape", "walk", "op", "random", "ops", "grad", "show", "testing",
+    "config", "errors", "recording", "arrays", "arithmetic", "tape", "walk", "op", "random", "ops", "grad", "show", "testing",
     "scan", "nn", "optim", "data", "io",
 ]  # fmt: skip
 
 
 def imports_of(path: Path) -> Iterator[str]:
     """The minigrad modules that a file imports, the part after the first dot."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+    tree = ast.parse(path.read_text(encoding="utf8"))
+    tree.body = [node for node in tree.body if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")]
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module and node.module.split(".")[0] == "minigrad":
             yield from [node.module.split(".")[1]] if "." in node.module else [alias.name for alias in node.names]
 

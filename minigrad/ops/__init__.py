@@ -6,8 +6,8 @@ import operator
 from typing import Any
 
 from minigrad import config
+from minigrad.arithmetic import operators
 from minigrad.op import Op
-from minigrad.tape import operators
 
 from . import elementwise, index, linalg, reduce, shape
 from .creation import arange, from_numpy, full, ones, rand, randn, tensor, zeros

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from minigrad import random
+from minigrad.arithmetic import spread
 from minigrad.errors import DtypeError
-from minigrad.tape import Tensor, spread, wrap
+from minigrad.tape import Tensor, wrap
 
 
 def made(array: Any, requires_grad: bool) -> Tensor:
