@@ -53,7 +53,7 @@ def prepare() -> None:
     missing = [name for name in COMPILED if binary(name) is None]
     if missing:
         warnings.warn(
-            f"minigrad runs without its compiled modules {', '.join(missing)}: results are the same, training is slower. Install a C "
+            f"minigrad runs without its compiled modules {', '.join(missing)}: results agree to rounding, training is slower. Install a C "
             "compiler and reinstall, or set MINIGRAD_PURE=1 to say that this is meant.",
             RuntimeWarning,
             stacklevel=3,
