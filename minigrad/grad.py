@@ -38,7 +38,8 @@ def unflatten(tree: Any, leaves: list[Any]) -> Any:
     if isinstance(tree, dict):
         return {key: unflatten(value, leaves) for key, value in tree.items()}
     if isinstance(tree, list | tuple):
-        return type(tree)([unflatten(value, leaves) for value in tree])
+        values = [unflatten(value, leaves) for value in tree]
+        return type(tree)(*values) if hasattr(tree, "_fields") else type(tree)(values)  # a named tuple takes them one by one
     return leaves.pop(0)
 
 

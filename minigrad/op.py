@@ -407,8 +407,9 @@ class Op(Operator):
 
     def share(self, out: Tensor, source: Any) -> None:
         """A view and its source share one version, so that a change of either is seen by whoever kept the other."""
-        changeable = isinstance(source, Tensor) and (source._version is not None or source.node is None or source.node.recipe is None)
-        if changeable and np.may_share_memory(out._array, source._array):
+        # A recorded view of a recorded result needs no version: neither can be changed. An unrecorded one must know whose it is.
+        matters = isinstance(source, Tensor) and (out.node is None or source._version is not None or source.is_leaf)
+        if matters and np.may_share_memory(out._array, source._array):
             out._version = source.version()
 
 

@@ -17,6 +17,11 @@ class _Recording:
 
     state = True
 
+    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
+        """`@no_grad` without brackets decorates too."""
+        switch = super().__new__(cls)
+        return switch if function is None else switch(function)
+
     def __init__(self) -> None:
         self.before: list[bool] = []
 

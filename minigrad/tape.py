@@ -186,7 +186,7 @@ class Tensor(Arithmetic):
                 raise DtypeError(f"a tensor of {self._array.dtype} cannot require a gradient: convert it to float32 or float64 first")
             self.node = entry(self._array, None, (), None, [self.version()])
             self.node.leaf = weakref.ref(self)
-        if self._version is not None:
+        if self._version is not None and self._version.guard in ("", "leaf"):  # the guard of an operation's result stays
             self._version.guard = "leaf" if requires_grad else ""
         return self
 
@@ -289,7 +289,7 @@ class Tensor(Arithmetic):
     def change(self, cause: str, leaf: bool = False) -> np.ndarray[Any, Any]:
         """The buffer, for `cause` to write to: counted in its version, refused where a graph depends on it."""
         version = self.version()
-        guard = version.guard if self.node is None else self.node.name
+        guard = version.guard if self.is_leaf or self.node is None else self.node.name
         if guard and not (leaf and guard == "leaf"):
             what = "a leaf that requires a gradient" if guard == "leaf" else f"the result of '{guard}'"
             raise MutationError(

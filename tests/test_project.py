@@ -9,6 +9,7 @@ import importlib.metadata
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,8 +32,14 @@ def imports_of(path: Path) -> Iterator[str]:
     tree = ast.parse(path.read_text(encoding="utf8"))
     tree.body = [node for node in tree.body if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")]
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module and node.module.split(".")[0] == "minigrad":
-            yield from [node.module.split(".")[1]] if "." in node.module else [alias.name for alias in node.names]
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            package = ["minigrad", *path.relative_to(ROOT / "minigrad").parts[:-1]] if path.is_relative_to(ROOT) else ["minigrad"]
+            base = [*(package[: len(package) + 1 - node.level] if node.level else []), *(node.module.split(".") if node.module else [])]
+            names = [".".join([*base, alias.name]) for alias in node.names]
+        yield from [name.split(".")[1] for name in names if name.startswith("minigrad.")]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "minigrad").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
@@ -43,6 +50,25 @@ def test_imports_point_downwards(path: Path) -> None:
     for name in imports_of(path):
         assert name in ORDER, f"{path} imports minigrad.{name}, which has no place in ORDER"
         assert ORDER.index(name) <= ORDER.index(own), f"{path} imports minigrad.{name}, which stands above it"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["from minigrad import nn", "from minigrad.nn import LSTM", "import minigrad.nn", "from . import nn", "from .nn.layers import Linear"],
+)
+def test_an_import_that_points_upwards_is_found(line: str, tmp_path: Path) -> None:
+    (tmp_path / "tape.py").write_text(line, encoding="utf8")
+    assert list(imports_of(tmp_path / "tape.py")) == ["nn"]
+
+
+def test_the_lists_of_compiled_modules_agree() -> None:
+    """setup.py compiles them, config.py knows them, and pytest must not collect their sources."""
+    setup = (ROOT / "setup.py").read_text(encoding="utf8")
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf8"))["tool"]["pytest"]["ini_options"]
+    for name, source in config.COMPILED.items():
+        assert f'"{name}": "{source.relative_to(ROOT)}"' in setup
+        assert name not in config.ENGINE or f"--ignore={source.relative_to(ROOT)}" in settings["addopts"]
+    assert setup.count('": "') == len(config.COMPILED)
 
 
 @pytest.mark.parametrize("name", sorted(config.ENGINE))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import copy
 import gc
 import pickle
@@ -266,6 +267,21 @@ def test_item_assignment_is_refused_on_what_the_tape_needs() -> None:
     assert free.tolist() == [0.0, 1.0, 1.0]
 
 
+def test_a_view_taken_without_recording_cannot_change_what_the_tape_keeps() -> None:
+    """tanh keeps its result; a view of it made under no_grad once let the result be overwritten, and the gradient came out as 1."""
+    w = leaf(0.5, 1.0)
+    y = mg.tanh(w)
+    with mg.no_grad():
+        views = [y[:], y.reshape(2), y[:][0:2], y.detach().requires_grad_(), y.detach()]
+    for view in views:
+        with pytest.raises(mg.MutationError, match="tanh"):
+            view.assign_([0.0, 0.0])
+        with pytest.raises(mg.MutationError):
+            view[:] = 0.0
+    y.sum().backward()
+    np.testing.assert_allclose(w.grad.numpy(), 1 - np.tanh([0.5, 1.0]) ** 2)
+
+
 # ---- recording
 
 
@@ -289,6 +305,12 @@ def test_no_grad_as_block_decorator_and_generator() -> None:
             yield (w * w).requires_grad
 
     assert not twice(w).requires_grad
+
+    @mg.no_grad
+    def bare(x: mg.Tensor) -> mg.Tensor:
+        return x * 2.0
+
+    assert not bare(w).requires_grad
     for recorded in three():
         assert not recorded
         assert mg.is_grad_enabled(), "the decorated generator leaked its switch to the consumer"
@@ -374,6 +396,8 @@ def test_grad_of_structures_and_of_unused_arguments() -> None:
     params = {"w": mg.tensor([2.0]), "rest": [mg.tensor([1.0]), mg.tensor([4.0])]}
     grads = mg.grad(lambda p: (p["w"] * p["rest"][1]).sum())(params)
     assert grads["w"].tolist() == [4.0] and grads["rest"][0].tolist() == [0.0] and grads["rest"][1].tolist() == [2.0]
+    pair = collections.namedtuple("pair", "a b")(mg.tensor([2.0]), mg.tensor([3.0]))
+    assert mg.grad(lambda p: (p.a * p.b).sum())(pair).b.tolist() == [2.0]
     with pytest.raises(mg.ShapeError, match="scalar result"):
         mg.grad(lambda x: x * 2.0)(mg.tensor([1.0, 2.0]))
 

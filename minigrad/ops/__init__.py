@@ -128,6 +128,17 @@ def last_axis(kernel: Any, default: Any) -> Any:
     return along
 
 
+def small_powers(module: Any) -> Any:
+    """A kernel of pow for the exponents that are a kernel of another name: x**2 is what people write."""
+
+    def power(a: Any, b: Any) -> Any:
+        if type(b) not in (int, float):
+            return NotImplemented
+        return module.square(a) if b == 2 else module.div(1.0, a) if b == -1 else NotImplemented
+
+    return power
+
+
 def attach_kernels(module: Any) -> None:
     """Give each operation the compiled kernel of its name, if `module` has one (None takes them all away)."""
     for name, operation in all_ops().items():
@@ -137,6 +148,7 @@ def attach_kernels(module: Any) -> None:
         for operation in (reduce.softmax, reduce.log_softmax, reduce.logsumexp):
             operation.kernel = last_axis(operation.kernel, operation.settings["axis"])
         reduce.cross_entropy_rows.kernel = module.cross_entropy
+        elementwise.pow_.kernel = small_powers(module)
         elementwise.clip.kernel = lambda x, lo=None, hi=None: module.clip(x, lo, hi)
     operators["iadd"] = getattr(module, "iadd", operator.iadd)
 

@@ -84,7 +84,12 @@ def logsumexp(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     return out if keepdims else np.squeeze(out, axis=axes_of(x.shape, axis))
 
 
-@op(x=lambda g, out, axis: out * (g - sum_(g * out, axis=axis, keepdims=True)))
+def softmax_jvp(g: Tensor, p: Tensor, axis: int = -1) -> Tensor:
+    """The softmax's Jacobian (which is symmetric) times g, from its value p."""
+    return p * (g - sum_(g * p, axis=axis, keepdims=True))
+
+
+@op(x=lambda g, out, axis: softmax_jvp(g, out, axis))
 def softmax(x: Any, *, axis: int = -1) -> Any:
     """exp(x) / sum(exp(x)) along `axis`. A row of -inf gives zeros, one with inf gives NaN.   (n) -> (n)
 
@@ -152,9 +157,4 @@ def cross_entropy_rows(x: Any, target: Any) -> Any:
 
 def one_hot(target: Tensor, like: Tensor) -> Any:
     """1 at the class of each row, 0 elsewhere."""
-    return np.eye(like.shape[1], dtype=like.dtype)[target.numpy()]
-
-
-def softmax_jvp(g: Tensor, p: Tensor) -> Tensor:
-    """The softmax's Jacobian (which is symmetric) times g, from its value p."""
-    return p * (g - sum_(g * p, axis=-1, keepdims=True))
+    return (target.numpy()[:, None] == np.arange(like.shape[1])).astype(like.dtype)

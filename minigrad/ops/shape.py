@@ -120,7 +120,7 @@ def split(x: Any, parts: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ..
     if not -x.ndim <= axis < x.ndim:
         raise ShapeError(f"split: axis {axis} of a tensor of shape {x.shape}")
     length = x.shape[axis]
-    if isinstance(parts, int):
+    if isinstance(parts, int | np.integer):
         if parts < 1 or length % parts:
             raise ShapeError(f"split: axis {axis} of shape {x.shape} has length {length}, which does not divide into {parts} equal parts")
         bounds = list(range(0, length + 1, length // parts)) if length else [0] * (parts + 1)
