@@ -44,6 +44,7 @@ OPTIONS = {  # what a run is, in its checkpoint too: (default, default with --qu
     "clip": (1.0, 1.0, number(float), "largest norm of a gradient"),
     "seed": (0, 0, number(int, -1), "seed of the initial weights and of the samples"),
 }
+SAVED = {"settings", "symbols", "sha256", "model", "optimizer", "rng", "position", "state", "curve", "tests"}  # see Run.save
 CHECKPOINT, CURVE, SAMPLES = FILES = "checkpoint.safetensors", "curve.png", "samples.txt"
 
 
@@ -147,8 +148,7 @@ class Run:
         """Be where the run was that saved this."""
         if saved["sha256"] != self.digest:
             raise Refusal(f"the text is not the one this run began with: its SHA-256 was {saved['sha256']}, now it is {self.digest}")
-        self.model.load_state_dict(saved["model"])
-        self.optimizer.load_state_dict(saved["optimizer"])
+        fit(saved, ("model", self.model), ("optimizer", self.optimizer))
         mg.set_rng_state(saved["rng"])
         self.step, self.state, self.curve, self.tests = saved["position"], saved["state"], saved["curve"].tolist(), saved["tests"]
 
@@ -169,7 +169,20 @@ def checkpoint(out):
         raise Refusal(str(error)) from error
     if not isinstance(saved, dict) or saved.get("program") != "char_lm":
         raise Refusal(f"{path} is a checkpoint of another program")
+    if missing := sorted(SAVED - saved.keys()):
+        raise Refusal(f"{path} lacks {', '.join(missing)}: it was not written whole")
     return saved
+
+
+def fit(saved, *parts):
+    """Load what was saved into the parts of a run of these names; weights of other sizes are refused in a sentence."""
+    for name, part in parts:
+        try:
+            part.load_state_dict(saved[name])
+        except ValueError as error:
+            raise Refusal(
+                f"the checkpoint's {name} does not fit the sizes that its settings give: {' '.join(str(error).split())}"
+            ) from error
 
 
 # ---- training
@@ -278,7 +291,7 @@ def sample_command(arguments):
     saved = checkpoint(arguments.out)
     vocabulary = data.Vocabulary(saved["symbols"])
     model = new_model(vocabulary, saved["settings"])
-    model.load_state_dict(saved["model"])
+    fit(saved, ("model", model))
     mg.manual_seed(arguments.seed or 0)
     print(samples(model, vocabulary, arguments))
     return 0

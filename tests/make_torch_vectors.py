@@ -29,9 +29,15 @@ class Case(NamedTuple):
     batch_first: bool
     bias: bool
     uses: tuple[str, ...]
+    steps: int = T
 
     def __str__(self) -> str:
-        marks = ("bi" * self.bidirectional, "batch_first" * self.batch_first, "" if self.bias else "no_bias")
+        marks = (
+            "bi" * self.bidirectional,
+            "batch_first" * self.batch_first,
+            "" if self.bias else "no_bias",
+            f"T{self.steps}" * (self.steps != T),
+        )
         return "-".join(filter(None, [self.kind, str(self.layers), *marks, "+".join(self.uses)]))
 
     def settings(self) -> dict[str, Any]:
@@ -47,7 +53,9 @@ def subsets(names: tuple[str, ...]) -> list[tuple[str, ...]]:
 CASES = [
     Case(kind, layers, bidirectional, batch_first, bias, OUTPUTS[kind])
     for kind, layers, bidirectional, batch_first, bias in product(OUTPUTS, (1, 3), (False, True), (False, True), (True, False))
-] + [Case(kind, 2, True, False, True, uses) for kind in OUTPUTS for uses in subsets(OUTPUTS[kind])]
+]
+CASES += [Case(kind, 2, True, False, True, uses) for kind in OUTPUTS for uses in subsets(OUTPUTS[kind])]
+CASES += [Case(kind, layers, True, False, True, OUTPUTS[kind], 50) for kind in OUTPUTS for layers in (1, 3)]
 
 
 def draw(case: Case, weights: list[tuple[int, ...]], seed: int, dtype: Any = np.float32) -> list[np.ndarray[Any, Any]]:
@@ -56,9 +64,9 @@ def draw(case: Case, weights: list[tuple[int, ...]], seed: int, dtype: Any = np.
     directions = 1 + case.bidirectional
     states = [(case.layers * directions, B, H)] * (len(OUTPUTS[case.kind]) - 1)
     order = (lambda time, batch: (batch, time)) if case.batch_first else (lambda time, batch: (time, batch))
-    outputs = dict(zip(OUTPUTS[case.kind], [(*order(T, B), directions * H), *states], strict=True))
+    outputs = dict(zip(OUTPUTS[case.kind], [(*order(case.steps, B), directions * H), *states], strict=True))
     arrays = [generator.uniform(-0.6, 0.6, shape) for shape in weights]
-    arrays += [generator.standard_normal(shape) for shape in [(*order(T, B), I), *states, *[outputs[name] for name in case.uses]]]
+    arrays += [generator.standard_normal(shape) for shape in [(*order(case.steps, B), I), *states, *[outputs[name] for name in case.uses]]]
     return [array.astype(np.float32).astype(dtype) for array in arrays]
 
 

@@ -313,6 +313,9 @@ BAD = {
     "damaged": (["sample", "--out", "damaged"], "is damaged"),
     "truncated": (["resume", "--out", "truncated"], "is damaged"),
     "of another program": (["resume", "--out", "other"], "another program"),
+    "weights of other sizes": (["sample", "--out", "sizes"], "model does not fit the sizes"),
+    "weights to go on from of other sizes": (["resume", "--out", "sizes", "--steps", "2000"], "model does not fit the sizes"),
+    "half a checkpoint": (["sample", "--out", "half"], "lacks model"),
     "another text": (["resume", "--out", "changed"], "the text is not the one"),
 }
 
@@ -324,13 +327,18 @@ def desk(trained, tmp_path_factory):
     checkpoint = (trained[0] / "checkpoint.safetensors").read_bytes()
     changed = mg.load(trained[0] / "checkpoint.safetensors")
     changed["settings"]["characters"] = 3999
-    for name in ("runs/char_lm", "damaged", "truncated", "other", "changed"):
+    sizes = mg.load(trained[0] / "checkpoint.safetensors")
+    sizes["settings"]["hidden"] = 99
+    half = {name: value for name, value in sizes.items() if name != "model"}
+    for name in ("runs/char_lm", "damaged", "truncated", "other", "changed", "sizes", "half"):
         (desk / name).mkdir(parents=True)
     (desk / "runs/char_lm/checkpoint.safetensors").write_bytes(checkpoint)
     (desk / "damaged/checkpoint.safetensors").write_bytes(checkpoint[:-1] + bytes([checkpoint[-1] ^ 1]))
     (desk / "truncated/checkpoint.safetensors").write_bytes(checkpoint[:1000])
     mg.save({"weights": mg.ones(3)}, desk / "other/checkpoint.safetensors")
     mg.save(changed, desk / "changed/checkpoint.safetensors")
+    mg.save(sizes, desk / "sizes/checkpoint.safetensors")
+    mg.save(half, desk / "half/checkpoint.safetensors")
     contents = {"empty": b"", "one": b"a" * 9000, "latin": "né ".encode("latin-1") * 99, "short": b"The end. " * 50}
     for name, content in contents.items():
         (desk / f"{name}.txt").write_bytes(content)
