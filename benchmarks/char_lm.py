@@ -18,7 +18,11 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch
+
+try:
+    import torch
+except ImportError:
+    sys.exit("benchmarks/char_lm.py compares with PyTorch: pip install torch")
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 import char_lm  # the example: this file runs as __main__

@@ -2,8 +2,8 @@
 
     python campaigns/memory.py [--steps 10000]
 
-Prints the resident set and what tracemalloc counts at quarters of each run; exit status 1 if the resident set grows by 256 KiB in the
-second quarter, or the traced bytes by 16 KiB in the last.
+Prints the resident set at the quarters of each run, then what tracemalloc counts over another quarter. Exit status 1 if the resident
+set grows by 256 KiB after the first quarter, or the traced bytes by 16 KiB in the second half of theirs.
 """
 
 from __future__ import annotations
@@ -55,20 +55,25 @@ def inference() -> Callable[[], None]:
     return lambda: lstm(x)[0].sum().item()
 
 
-def measure(step: Callable[[], None], steps: int) -> list[tuple[int, int]]:
-    """(resident set, traced bytes) at the quarters of a run. The first quarter warms up; only the last two are traced."""
-    found = []
-    for quarter in range(4):
-        for _ in range(steps // 4):
-            step()
-        if quarter == 1:
-            tracemalloc.start()
-            step()
-            gc.collect()
-        gc.collect()  # empties the interpreter's free lists of tuples, which fill for some thousand steps
-        found.append((resident(), tracemalloc.get_traced_memory()[0]))
+def repeat(step: Callable[[], None], steps: int) -> None:
+    """Take the steps, then empty the interpreter's free lists of tuples, which fill for some thousand steps."""
+    for _ in range(steps):
+        step()
+    gc.collect()
+
+
+def measure(step: Callable[[], None], steps: int) -> tuple[list[int], list[int]]:
+    """The resident set at the quarters of a run, and the traced bytes at the middle and the end of a fifth quarter."""
+    resident_bytes, traced_bytes = [], []
+    for _ in range(4):
+        repeat(step, steps // 4)
+        resident_bytes.append(resident())
+    tracemalloc.start()
+    for _ in range(2):
+        repeat(step, steps // 8)
+        traced_bytes.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
-    return found
+    return resident_bytes, traced_bytes
 
 
 def main() -> int:
@@ -78,12 +83,11 @@ def main() -> int:
     steps = parser.parse_args().steps
     flat = True
     for name, make in [("training", training), ("inference without no_grad", inference)]:
-        found = measure(make(), steps)
+        resident_bytes, traced_bytes = measure(make(), steps)
         print(f"{name}, {steps} steps")
-        for quarter, (rss, traced) in enumerate(found, 1):
-            print(f"  after {quarter}/4: resident {rss / 2**20:8.2f} MiB, traced {traced:8d} bytes")
-        # tracing itself takes memory when it starts, so the resident set is compared before it, the traced bytes after
-        grown = found[1][0] - found[0][0], found[3][1] - found[2][1]
+        print("  resident, MiB: " + ", ".join(f"{value / 2**20:.2f}" for value in resident_bytes))
+        print("  traced, bytes: " + ", ".join(map(str, traced_bytes)))
+        grown = resident_bytes[3] - resident_bytes[0], traced_bytes[1] - traced_bytes[0]
         flat &= grown[0] < 2**18 and grown[1] < 2**14
         print(f"  grown: resident {grown[0]} bytes, traced {grown[1]} bytes")
     return 0 if flat else 1
