@@ -21,20 +21,24 @@ DIRECTIVES = {
     "binding": True,
 }
 
+# A method with `binding` does not check its self: Tensor.detach(3) would read foreign memory. ops/elementwise.py needs it, for the names
+# that its rules ask for.
+ENGINE = {**DIRECTIVES, "binding": False, "embedsignature": True}
+
 # Nodes and tensors cannot form cycles (see minigrad.tape.Node), so the garbage collector need not look at them: that was a fifth of
 # the tape's cost. Cython drops class directives that stand in the .pxd of a .py file, and takes them here once it lists them.
-TAPE = {**DIRECTIVES, "no_gc": True, "freelist": 256}
+TAPE = {**ENGINE, "no_gc": True, "freelist": 256}
 
 # Contraction is off and written out instead (MADD in simd.h): a loop's vector body and its tail then give the same bits.
 CFLAGS = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
 
 MODULES = {
-    "minigrad._elementwise": "kernels/elementwise.pyx",
-    "minigrad.arithmetic": "minigrad/arithmetic.py",
-    "minigrad.tape": "minigrad/tape.py",
-    "minigrad.walk": "minigrad/walk.py",
-    "minigrad.op": "minigrad/op.py",
-    "minigrad.ops.elementwise": "minigrad/ops/elementwise.py",
+    "minigrad._elementwise": ("kernels/elementwise.pyx", DIRECTIVES),
+    "minigrad.arithmetic": ("minigrad/arithmetic.py", TAPE),
+    "minigrad.tape": ("minigrad/tape.py", TAPE),
+    "minigrad.walk": ("minigrad/walk.py", TAPE),
+    "minigrad.op": ("minigrad/op.py", ENGINE),
+    "minigrad.ops.elementwise": ("minigrad/ops/elementwise.py", DIRECTIVES),
 }
 
 
@@ -51,7 +55,7 @@ def extensions() -> list[Extension]:
         return []
     get_directive_defaults().update(no_gc=False, freelist=0)
     modules = []
-    for name, source in MODULES.items():
+    for name, (source, directives) in MODULES.items():
         extension = Extension(
             name,
             [source],
@@ -60,7 +64,6 @@ def extensions() -> list[Extension]:
             extra_compile_args=CFLAGS,
             define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
         )
-        directives = TAPE if name in ("minigrad.arithmetic", "minigrad.tape", "minigrad.walk") else DIRECTIVES
         modules += cythonize([extension], compiler_directives=directives, build_dir="build/cython")
     for module in modules:
         module.optional = True  # cythonize drops the flag; without it a machine with no compiler cannot install

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
 
-from minigrad.errors import DtypeError
+from minigrad.errors import DtypeError, TapeError
+from minigrad.recording import is_recording
 
 
 def as_array(data: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
@@ -39,14 +41,32 @@ def innermost(data: Any) -> Any:
 
 
 def bare(data: Any) -> Any:
-    """Nested lists with the tensors in them replaced by their arrays."""
+    """Nested lists with the tensors in them replaced by their arrays. Refuses tensors that are on the tape: they would leave it."""
     if hasattr(data, "_array"):
+        if data.node is not None and is_recording():
+            raise TapeError(
+                f"a list holds a tensor of shape {data.shape} that requires a gradient, and would make a constant of it: join tensors with "
+                "stack() or concatenate(), or detach() them"
+            )
         return data._array
     return [bare(item) for item in data] if isinstance(data, list | tuple) else data
 
 
 def bare_index(index: Any) -> Any:
-    """An index with the tensors in it replaced by their arrays."""
+    """An index as the tape may keep it: arrays for tensors, copies of arrays, and bounds of slices that nobody can change."""
     if isinstance(index, tuple):
         return tuple([bare_index(part) for part in index])
-    return bare(index)
+    if isinstance(index, slice):
+        bounds = (index.start, index.stop, index.step)
+        return slice(*[bound if bound is None else operator.index(bound) for bound in bounds])
+    index = bare(index)
+    if isinstance(index, list):
+        return np.array(index, None if index else np.intp)
+    return np.array(index) if isinstance(index, np.ndarray) else index
+
+
+def settled(value: Any) -> Any:
+    """A setting as the tape may keep it: its owner can change a list or an array, but not this."""
+    if isinstance(value, list):
+        return [settled(item) for item in value]
+    return np.array(value) if isinstance(value, np.ndarray) else value

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from minigrad.errors import ShapeError
 from minigrad.ops import all_ops, sum, zeros
 from minigrad.recording import enable_grad, recording
@@ -16,12 +18,15 @@ identity = all_ops()["identity"]
 
 def place(x: Tensor) -> Tensor:
     """x as a place of its own on the tape: the derivative by an argument must not see the same tensor used elsewhere."""
-    if x.node is not None:
-        return identity(x)
     if not isinstance(x, Tensor):
         x = Tensor(x)
+    if x.node is not None:
+        return identity(x)
     leaf = x.detach()
-    return leaf.requires_grad_()
+    before = leaf.version().guard
+    leaf.requires_grad_()
+    leaf.version().guard = before  # x itself stays a constant that may be written to; a rule that needs its old numbers will refuse
+    return leaf
 
 
 def flatten(tree: Any) -> list[Any]:
@@ -52,7 +57,7 @@ def pull(outputs: Sequence[Tensor], seeds: Sequence[Any], inputs: Sequence[Tenso
     seeded = any(isinstance(seed, Tensor) and seed.requires_grad for _, seed in live)
     deeper = seeded or any(node.recipe is None and node.tick not in own for node in newest_first(roots))
     record = recording.get() and deeper
-    found = walk([out for out, _ in live], [seed for _, seed in live], nodes, retain_graph or record, record)
+    found = walk([out for out, _ in live], [seed for _, seed in live], nodes, retain_graph or deeper, record)
     results = []
     for x, node in zip(inputs, nodes, strict=True):
         g = found.total(node)
@@ -67,8 +72,11 @@ class Traced:
         for number in argnums:
             if not -len(args) <= number < len(args):
                 raise ValueError(f"argnums asks for argument {number}; the function was called with {len(args)}")
+        if len({number % len(args) for number in argnums}) != len(argnums):
+            raise ValueError(f"argnums={tuple(argnums)} names one argument twice")
         self.trees = [args[number] for number in argnums]
-        self.inputs = [place(leaf) for leaf in flatten(self.trees)]
+        with enable_grad():
+            self.inputs = [place(leaf) for leaf in flatten(self.trees)]
         placed = iter(unflatten(self.trees, list(self.inputs)))
         chosen = {number % len(args): next(placed) for number in argnums}
         with enable_grad():
@@ -125,7 +133,14 @@ def vjp(function: Callable[..., Any], *args: Any) -> tuple[Any, Callable[..., tu
     (tensor([ 3., 40.]), tensor([ 1., 20.]))
     """
     run = Traced(function, args, range(len(args)), {})
-    return run.value, lambda *seeds: tuple(run.gradients(flatten(seeds), retain_graph=True))
+    count = len(flatten(run.value))
+
+    def back(*seeds: Any) -> tuple[Any, ...]:
+        if len(flatten(seeds)) != count:
+            raise ValueError(f"vjp: the function has {count} results, and {len(flatten(seeds))} cotangents came: it takes one for each")
+        return tuple(run.gradients(flatten(seeds), retain_graph=True))
+
+    return run.value, back
 
 
 def hvp(function: Callable[..., Any], args: Any, vectors: Any) -> Any:
@@ -138,6 +153,9 @@ def hvp(function: Callable[..., Any], args: Any, vectors: Any) -> Any:
     single = isinstance(args, Tensor)
     xs = (args,) if single else tuple(args)
     vs = flatten(vectors)
+    shapes, given = [np.shape(x) for x in flatten(xs)], [np.shape(v) for v in vs]
+    if shapes != given:
+        raise ShapeError(f"hvp: the arguments have shapes {shapes}, the vectors {given}: each argument needs a vector of its shape")
 
     def slope(*inner: Any) -> Any:
         first = grad(function, argnums=range(len(inner)))(*inner)

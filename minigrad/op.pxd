@@ -79,7 +79,7 @@ cdef class Recipe(Rules):
     cpdef play(self, Node node, Tensor g, object table)
 
     @cython.locals(source=Py_ssize_t, parent=Node)
-    cpdef object given(self, Py_ssize_t want, Tensor g, Node node, Gradients gradients)
+    cpdef object given(self, Py_ssize_t want, Tensor g, Node node, tuple kept, tuple parents, Gradients gradients)
 
 
 @cython.locals(tensor=Tensor)

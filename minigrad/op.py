@@ -19,7 +19,7 @@ import numpy as np
 from numpy import ndarray
 
 from minigrad.arithmetic import Operator
-from minigrad.arrays import as_array
+from minigrad.arrays import as_array, settled
 from minigrad.errors import DtypeError, MutationError, ShapeError
 from minigrad.recording import is_recording
 from minigrad.tape import Node, Rules, Tensor, Version, entry, wrap
@@ -160,14 +160,17 @@ class Recipe(Rules):
         gradients: Gradients = table
         kept = node.kept
         parents = node.parents
+        if kept is None:  # another thread has played it meanwhile
+            node.refuse_spent()
         if node.cells is not None:
             for cell in node.cells:
                 check_still(node, cell)
         for pull in self.pulls:
             if op.variadic:
-                several = pull.rule(*[self.given(want, g, node, gradients) for want in pull.wants])
+                several = pull.rule(*[self.given(want, g, node, kept, parents, gradients) for want in pull.wants])
                 for parent, gradient in zip(parents, several, strict=True):
-                    if parent is not None and (gradients.serves is None or parent.tick in gradients.serves):
+                    wanted = parent is not None and (gradients.serves is None or parent.tick in gradients.serves)
+                    if wanted and gradient is not None:
                         gradients.add(parent, gradient, op)
                 continue
             parent = parents[pull.position]
@@ -177,19 +180,21 @@ class Recipe(Rules):
                 pull.add(gradients.buffer(parent), *[g._array if want < 0 else kept[want] for want in pull.wants])
                 continue
             if pull.count == 1:
-                gradient = pull.rule(self.given(pull.first, g, node, gradients))
+                gradient = pull.rule(self.given(pull.first, g, node, kept, parents, gradients))
             elif pull.count == 2:
-                gradient = pull.rule(self.given(pull.first, g, node, gradients), self.given(pull.second, g, node, gradients))
+                gradient = pull.rule(
+                    self.given(pull.first, g, node, kept, parents, gradients), self.given(pull.second, g, node, kept, parents, gradients)
+                )
             else:
-                gradient = pull.rule(*[self.given(want, g, node, gradients) for want in pull.wants])
+                gradient = pull.rule(*[self.given(want, g, node, kept, parents, gradients) for want in pull.wants])
             if gradient is not None:
                 gradients.add(parent, gradient, op)
 
-    def given(self, want: int, g: Tensor, node: Node, gradients: Gradients) -> Any:
+    def given(self, want: int, g: Tensor, node: Node, kept: Any, parents: Any, gradients: Gradients) -> Any:
         """What a rule asked for: arrays as tensors, which under create_graph have their place on the tape."""
         if want < 0:
             return g
-        value = node.kept[want]
+        value = kept[want]
         if want >= len(self.keeps):
             return value
         source = self.keeps[want]
@@ -197,7 +202,7 @@ class Recipe(Rules):
             return wrap(value, node if gradients.recorded else None)
         if source >= SHAPES or not isinstance(value, ndarray):
             return value
-        parent = node.parents[source]
+        parent = parents[source]
         if parent is not None and parent.recipe is None:
             check_still(node, parent.cells[0])
         return wrap(value, parent if gradients.recorded else None)
@@ -323,6 +328,8 @@ class Op(Operator):
         """Run the kernel, or else the body, and record what gradients will need."""
         if len(args) != self.count and not self.variadic:
             args, settings = self.sorted_out(args, settings)
+        if settings:
+            settings = {name: settled(value) for name, value in settings.items()}
         arrays = []
         mask = 0
         constants = 0

@@ -19,6 +19,7 @@ import numpy as np
 from minigrad.arithmetic import Arithmetic, operators
 from minigrad.arrays import as_array, bare_index
 from minigrad.errors import DtypeError, MutationError, ShapeError, TapeError
+from minigrad.recording import is_recording
 
 clock = itertools.count()  # `next` on it is atomic, so ticks stay in order whatever threads record
 
@@ -165,6 +166,8 @@ class Tensor(Arithmetic):
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
         if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(f".grad is a tensor or None, got {type(value).__name__}: wrap it with tensor()")
             if self.node is None or self.node.recipe is not None:
                 raise TapeError("only a leaf that requires a gradient has a .grad to set")
             if value.shape != self.shape or value.dtype != self.dtype:
@@ -282,14 +285,29 @@ class Tensor(Arithmetic):
         For constants and leaves; the results of recorded operations refuse with MutationError. A gradient that still needs
         the old numbers refuses later, by name, rather than use the new ones.
         """
-        self.change("assign_", leaf=True)
-        np.copyto(self._array, value._array if isinstance(value, Tensor) else value, casting="same_kind")
+        source = self.writable(value, "assign_")
+        np.copyto(self.change("assign_", leaf=True), source, casting="same_kind")
         return self
+
+    def writable(self, value: Any, cause: str, index: Any = ...) -> Any:
+        """`value` as an array for `cause` to write at `index`: refused where it would leave the tape, or does not fit."""
+        copied = cause == "assign_" and isinstance(value, Tensor) and value.is_leaf  # weights to weights: a copy is what is meant
+        if isinstance(value, Tensor) and value.node is not None and is_recording() and not copied:
+            raise MutationError(
+                f"{cause} would write a tensor that requires a gradient into one of shape {self.shape}, which would not know: build the "
+                "result with stack(), concatenate() or where(), or detach() the value"
+            )
+        array = np.asarray(value._array if isinstance(value, Tensor) else value)
+        try:
+            np.broadcast_to(array, self._array[index].shape)
+        except ValueError:
+            raise ShapeError(f"{cause}: a value of shape {array.shape} does not fit into shape {self._array[index].shape}") from None
+        return array
 
     def change(self, cause: str, leaf: bool = False) -> np.ndarray[Any, Any]:
         """The buffer, for `cause` to write to: counted in its version, refused where a graph depends on it."""
         version = self.version()
-        guard = version.guard if self.is_leaf or self.node is None else self.node.name
+        guard = version.guard or ("" if self.node is None else self.node.name)
         if guard and not (leaf and guard == "leaf"):
             what = "a leaf that requires a gradient" if guard == "leaf" else f"the result of '{guard}'"
             raise MutationError(
@@ -302,7 +320,9 @@ class Tensor(Arithmetic):
         return self._array
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self.change("item assignment")[bare_index(index)] = value._array if isinstance(value, Tensor) else value
+        place = bare_index(index)
+        source = self.writable(value, "item assignment", place)
+        self.change("item assignment")[place] = source
 
     # ---- backward
 

@@ -80,17 +80,24 @@ def backward(tensor: Tensor, gradient: Any, retain_graph: bool, create_graph: bo
     found = walk([tensor], [gradient], None, retain_graph, create_graph)
     with publishing:
         leaves = [(node, node.leaf()) for node in found.leaves if node.leaf is not None]
-        live = [(node, leaf) for node, leaf in leaves if leaf is not None]
-        fresh = [found.total(node) if leaf._grad is None else leaf._grad + found.totals[node.tick] for node, leaf in live]
-        for (_, leaf), grad in zip(live, fresh, strict=True):
-            leaf._grad = grad
+        live = [(node, leaf) for node, leaf in leaves if leaf is not None and leaf.node is not None]  # None: frozen since
+        fresh: dict[int, Any] = {}  # a tensor frozen and thawed meanwhile stands on the tape as two leaves
+        token = recording.set(create_graph)
+        try:
+            for node, leaf in live:
+                before = fresh.get(id(leaf), leaf._grad)
+                fresh[id(leaf)] = found.total(node) if before is None else before + found.totals[node.tick]
+        finally:
+            recording.reset(token)
+        for _, leaf in live:
+            leaf._grad = fresh[id(leaf)]
 
 
 def walk(
     outputs: Sequence[Tensor], seeds: Sequence[Any], wanted: Sequence[Node] | None, retain_graph: bool, create_graph: bool
 ) -> Gradients:
     """Play the tape back from `outputs` and return the table of gradients: of all leaves, or of the nodes `wanted` alone."""
-    starts = [(out, seed(out, given)) for out, given in zip(outputs, seeds, strict=True)]
+    starts = [(out, seed(out, given, create_graph)) for out, given in zip(outputs, seeds, strict=True)]
     order = newest_first([out.node for out in outputs if out.node is not None])
     table = Gradients(create_graph, None if wanted is None else leading_to(wanted, order))
     asked = {node.tick for node in wanted or ()}
@@ -119,7 +126,7 @@ def walk(
     return table
 
 
-def seed(out: Tensor, given: Any) -> Tensor:
+def seed(out: Tensor, given: Any, create_graph: bool) -> Tensor:
     """The cotangent a walk starts from, checked against the output it belongs to."""
     if out.node is None:
         raise TapeError(
@@ -136,7 +143,7 @@ def seed(out: Tensor, given: Any) -> Tensor:
     g = given if isinstance(given, Tensor) else Tensor(given, dtype=out.dtype)
     if g.shape != out.shape:
         raise ShapeError(f"gradient= has shape {g.shape}, the tensor it is the gradient of has shape {out.shape}")
-    return g
+    return g if create_graph or g.node is None else g.detach()
 
 
 def newest_first(roots: list[Node]) -> list[Node]:

@@ -282,6 +282,89 @@ def test_a_view_taken_without_recording_cannot_change_what_the_tape_keeps() -> N
     np.testing.assert_allclose(w.grad.numpy(), 1 - np.tanh([0.5, 1.0]) ** 2)
 
 
+def test_settings_and_slice_bounds_are_kept_by_value() -> None:
+    """Whoever owns a list of axes or an array of bounds may change it before backward: the gradient once followed."""
+    x = mg.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    axes, order, start = [0], [1, 0], np.array(0)
+    total = x.sum(axis=axes) * mg.tensor([1.0, 10.0]) + mg.transpose(x, order)[0] * mg.tensor([100.0, 1000.0]) + x[0, start:2]
+    axes[0], order[:], start[...] = 1, [0, 1], 1
+    total.sum().backward()
+    assert x.grad.tolist() == [[1.0 + 100.0 + 1.0, 10.0 + 1.0], [1.0 + 1000.0, 10.0]]
+
+
+def test_freezing_between_two_uses_loses_nothing_and_adds_nothing() -> None:
+    """Frozen and thawed, a tensor stands on the tape as two leaves; once only one of them counted."""
+    x = leaf(1.0, 2.0)
+    y = x * 2.0
+    x.requires_grad_(False)
+    x.requires_grad_(True)
+    (y + x * 3.0).sum().backward()
+    assert x.grad.tolist() == [5.0, 5.0]
+    loss = (x * 2.0).sum()
+    x.requires_grad_(False)
+    loss.backward()
+    assert x.grad.tolist() == [5.0, 5.0], "a frozen leaf takes no gradient"
+
+
+def test_a_tensor_cannot_leave_the_tape_unnoticed() -> None:
+    a, free = leaf(1.0), mg.zeros(3, dtype="float64")
+    for leave in (lambda: mg.sum([a, a]), lambda: mg.tensor([a, a]), lambda: a * [a], lambda: mg.where(True, [a], 0.0)):
+        with pytest.raises(mg.TapeError, match=r"a list holds a tensor.*stack\(\)"):
+            leave()
+    with pytest.raises(mg.MutationError, match="item assignment would write a tensor that requires a gradient"):
+        free[0] = a[0]
+    with pytest.raises(mg.MutationError, match="assign_ would write"):
+        free.assign_(a * 2.0)
+    with mg.no_grad():
+        free[0] = a[0]
+    assert free.assign_(a).tolist() == [1.0, 1.0, 1.0]
+
+
+def test_values_that_do_not_fit_are_a_sentence() -> None:
+    x = mg.zeros(2, 3)
+    with pytest.raises(mg.ShapeError, match=r"assign_: a value of shape \(4,\) does not fit into shape \(2, 3\)"):
+        x.assign_(np.ones(4))
+    with pytest.raises(mg.ShapeError, match=r"item assignment: a value of shape \(4,\) does not fit into shape \(3,\)"):
+        x[0] = np.ones(4)
+    with pytest.raises(TypeError, match=r"\.grad is a tensor or None, got ndarray"):
+        leaf(1.0).grad = np.ones(1)
+    with pytest.raises(mg.ShapeError, match=r"sum_to: \(2, 3\) is not what \(3, 2\) broadcasts to"):
+        mg.sum_to(x, (3, 2))
+    with pytest.raises(mg.DtypeError, match="real numbers, not complex128"):
+        x.astype(complex)
+    with pytest.raises(mg.DtypeError, match="real numbers, not complex128"):
+        mg.zeros(2, dtype=complex)
+    with pytest.raises(mg.ShapeError, match="axis=None"):
+        mg.take(x, [0], axis=None)
+
+
+def test_a_seed_on_the_tape_stays_out_of_grad_without_create_graph() -> None:
+    x, s = leaf(1.0), leaf(1.0)
+    (x + 1.0).backward(s * 1.0)
+    assert not x.grad.requires_grad
+
+
+def test_no_method_crashes_on_what_is_no_tensor() -> None:
+    """A compiled method that does not check its self reads foreign memory."""
+    for name in ("version", "detach", "requires_grad_", "numpy", "item", "tolist", "change", "backward", "assign_", "__reduce__", "sum"):
+        with pytest.raises((TypeError, AttributeError)):
+            getattr(mg.Tensor, name)(3)
+    for name, rest in {"unary": (1,), "binary": (1, 2), "recipe": (1,), "run": ([], {}), "apply": ((), {})}.items():
+        with pytest.raises((TypeError, AttributeError)):
+            getattr(type(mg.mul), name)(3, *rest)
+
+
+def test_a_variadic_rule_may_give_none() -> None:
+    @op(xs=lambda g: [g, None])
+    def first(*xs):  # type: ignore[no-untyped-def]
+        return xs[0] + xs[1]
+
+    a, b = leaf(1.0), leaf(2.0)
+    first(a, b).sum().backward()
+    assert a.grad.tolist() == [1.0]
+    assert b.grad is None
+
+
 # ---- recording
 
 
@@ -400,6 +483,34 @@ def test_grad_of_structures_and_of_unused_arguments() -> None:
     assert mg.grad(lambda p: (p.a * p.b).sum())(pair).b.tolist() == [2.0]
     with pytest.raises(mg.ShapeError, match="scalar result"):
         mg.grad(lambda x: x * 2.0)(mg.tensor([1.0, 2.0]))
+
+
+def test_an_argument_of_grad_stays_as_it_was() -> None:
+    x = mg.tensor([1.0, 2.0])
+    mg.grad(lambda x: (x * x).sum())(x)
+    x[0] = 5.0
+    assert x.tolist() == [5.0, 2.0]
+    assert mg.grad(lambda x: x * x)(3.0).item() == 6.0
+    with pytest.raises(ValueError, match="names one argument twice"):
+        mg.grad(lambda a, b: a * b, argnums=(0, -2))(x[0], x[1])
+
+
+def test_grad_under_no_grad_neither_fails_nor_plays_the_outer_tape() -> None:
+    w = leaf(2.0)
+    outer = (w * w).sum()
+    with mg.no_grad():
+        assert mg.grad(lambda x: (x * w).sum() + outer)(mg.tensor([3.0], dtype="float64")).tolist() == [2.0]
+        assert mg.grad(lambda x: (x * x).sum())(w).tolist() == [4.0]
+    outer.backward()
+    assert w.grad.tolist() == [4.0]
+
+
+def test_vectors_of_hvp_and_seeds_of_vjp_are_checked() -> None:
+    x = mg.tensor([1.0, 2.0, 3.0])
+    with pytest.raises(mg.ShapeError, match="each argument needs a vector of its shape"):
+        mg.hvp(lambda x: (x * x * x).sum(), x, mg.ones(3, 1))
+    with pytest.raises(ValueError, match="2 results, and 1 cotangents came"):
+        mg.vjp(lambda x: (x, x * 2.0), x)[1](x)
 
 
 def test_third_derivative_and_hvp_and_vjp() -> None:

@@ -14,6 +14,8 @@ from minigrad.tape import Tensor, wrap
 
 def made(array: Any, requires_grad: bool) -> Tensor:
     """A tensor around an array that nobody else holds."""
+    if array.dtype.kind not in "fiub":
+        raise DtypeError(f"tensors hold real numbers, not {array.dtype}")
     tensor = wrap(array, None)
     return tensor.requires_grad_() if requires_grad else tensor
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.errors import DtypeError
 from minigrad.op import elementwise
 from minigrad.tape import Tensor
 
@@ -234,6 +235,8 @@ def ge(a: Any, b: Any) -> Any:
 @elementwise(x=lambda g: g)
 def astype(x: Any, *, dtype: Any) -> Any:
     """A copy in another dtype. Between floating dtypes the gradient passes through; whole numbers are constants.   () -> ()"""
+    if np.dtype(dtype).kind not in "fiub":
+        raise DtypeError(f"tensors hold real numbers, not {np.dtype(dtype)}")
     return x.astype(dtype)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import Any
 
 import numpy as np
 
 from minigrad.arrays import bare_index
+from minigrad.errors import ShapeError
 from minigrad.op import Into, op
 from minigrad.tape import Tensor
 
@@ -22,7 +24,12 @@ def add_at(buffer: Any, g: Any, x_shape: Any, index: Any) -> None:
 def is_basic(index: Any) -> bool:
     """True for ints, slices, None and ...: each element is read once at most."""
     parts = index if type(index) is tuple else (index,)
-    return all(part is None or part is Ellipsis or type(part) in (int, slice) for part in parts)
+    return all(part is None or part is Ellipsis or type(part) is int or (type(part) is slice and is_plain(part)) for part in parts)
+
+
+def is_plain(part: slice) -> bool:
+    """True for a slice whose bounds are Python's own numbers: an array as a bound can change before it is read again."""
+    return type(part.start) in (int, NoneType) and type(part.stop) in (int, NoneType) and type(part.step) in (int, NoneType)
 
 
 @op(x=lambda g, index: getitem(g, index=index))
@@ -46,21 +53,14 @@ def getitem(x: Any, index: Any) -> Tensor:
     tensor([1., 3.])
     """
     if not is_basic(index):
-        index = frozen(bare_index(index))
+        index = bare_index(index)
     return getitem_(x, index=index)
-
-
-def frozen(index: Any) -> Any:
-    """A copy of every array in an index: the backward pass will read it again, and its owner may write to it."""
-    if isinstance(index, tuple):
-        return tuple([frozen(part) for part in index])
-    return np.array(index) if isinstance(index, np.ndarray | list) else index
 
 
 def add_rows(buffer: Any, g: Any, x_shape: Any, indices: Any, axis: int) -> None:
     """Add each slice of g to the row of `buffer` it was taken from: sorted, then one sum a row."""
     rows = np.moveaxis(buffer, axis, 0)
-    places = np.asarray(indices).reshape(-1) % max(len(rows), 1)
+    places = np.asarray(indices, np.intp).reshape(-1) % max(len(rows), 1)
     if not places.size:
         return
     lead = axis % buffer.ndim
@@ -92,4 +92,6 @@ def take(x: Any, indices: Any, *, axis: int = 0) -> Any:
     tensor([[3., 4.],
             [3., 4.]])
     """
+    if axis is None:
+        raise ShapeError("take: axis=None is not an axis; flatten with reshape(-1) first")
     return np.take(x, indices, axis)

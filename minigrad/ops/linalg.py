@@ -54,6 +54,8 @@ def matmul(a: Any, b: Any) -> Any:
 @op(x=lambda g, weight: matmul(g, weight), weight=lambda g, x: rows(g).T @ rows(x), bias=lambda g, bias_shape: sum_to(g, shape=bias_shape))
 def linear_(x: Any, weight: Any, bias: Any) -> Any:
     """x weight^T + bias; bias may be None.   (n,i),(o,i),(o) -> (n,o)"""
+    if x is None or weight is None or not isinstance(weight, np.ndarray) or not isinstance(x, np.ndarray):
+        raise ShapeError("linear wants an input and a weight that are tensors of one axis or more; only the bias may be None")
     if weight.ndim != 2 or not x.ndim or x.shape[-1] != weight.shape[1]:
         raise ShapeError(
             f"linear: input has shape {x.shape}, weight {weight.shape}: the input's last axis must have length {weight.shape[-1]}"

@@ -60,6 +60,8 @@ def broadcast_to(x: Any, *, shape: Any) -> Any:
 def sum_to(x: Any, *, shape: Any) -> Any:
     """x summed over the axes that broadcasting would have stretched from `shape`. Its gradient is broadcast_to.   (m,n) -> (n)"""
     lead = x.ndim - len(shape)
+    if lead < 0 or any(length not in (1, x.shape[i + lead]) for i, length in enumerate(shape)):
+        raise ShapeError(f"sum_to: {x.shape} is not what {tuple(shape)} broadcasts to")
     stretched = tuple([i + lead for i, length in enumerate(shape) if length == 1 and x.shape[i + lead] != 1])
     return np.add.reduce(x, axis=(*range(lead), *stretched), keepdims=True).reshape(shape)
 
@@ -80,6 +82,8 @@ def pieces(g: Tensor, shapes: list[tuple[int, ...]], axis: int) -> list[Tensor]:
 @op(xs=lambda g, xs_shape, axis: pieces(g, xs_shape, axis))
 def concatenate_(*xs: Any, axis: int = 0) -> Any:
     """Arrays joined along an axis that exists.   (m,k),(n,k) -> (m+n,k)"""
+    if axis is None:
+        raise ShapeError("concatenate: axis=None is not an axis; flatten with reshape(-1) first")
     return np.concatenate(xs, axis)
 
 
