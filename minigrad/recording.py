@@ -58,6 +58,15 @@ class _Recording:
 
             return resumed
 
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def awaited(*args: Any, **kwargs: Any) -> Any:
+                with switch():
+                    return await function(*args, **kwargs)
+
+            return awaited
+
         @functools.wraps(function)
         def switched(*args: Any, **kwargs: Any) -> Any:
             with switch():

@@ -568,3 +568,13 @@ def test_starting_values_follow_the_seed_and_refuse_vectors():
     for fill in (nn.init.orthogonal_, nn.init.xavier_uniform_):
         with pytest.raises(mg.ShapeError, match=r"two axes or more.*this tensor has shape \(3,\)"):
             fill(mg.zeros(3))
+
+
+def test_a_parameter_is_not_replaced_unnoticed():
+    layer = nn.Linear(2, 2)
+    with pytest.raises(TypeError, match="'weight' is a parameter"):
+        layer.weight = mg.ones(2, 2, requires_grad=True)
+    layer.weight = nn.Parameter(np.ones((2, 2), np.float32))
+    assert len(list(layer.parameters())) == 2
+    with pytest.raises(TypeError, match="wants a dict from names to arrays, got Linear"):
+        layer.load_state_dict(layer)

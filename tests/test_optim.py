@@ -510,3 +510,13 @@ def test_a_gradient_that_is_on_the_tape_is_not_scaled_under_its_feet():
 def test_clipping_refuses_wrong_arguments_in_a_sentence(arguments, kind, message):
     with pytest.raises(kind, match=message):
         clip_grad_norm_(*arguments)
+
+
+def test_what_is_no_list_of_parameters_and_no_option_is_said():
+    model = mg.nn.Linear(2, 2)
+    with pytest.raises(TypeError, match=r"got Linear: pass its \.parameters\(\)"):
+        SGD(model)
+    with pytest.raises(ValueError, match=r"options \['lrr'\]; there are lr, momentum"):
+        SGD([{"params": model.parameters(), "lrr": 3}])
+    with pytest.raises(ValueError, match="lr=fast should be a finite number"):
+        SGD(model.parameters(), lr="fast")

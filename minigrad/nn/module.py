@@ -76,6 +76,12 @@ class Module:
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, Tensor | Module):
             self._ready(f"assigning '{name}'")
+        old = vars(self).get(name)
+        if isinstance(old, Tensor) and old.parameter and isinstance(value, Tensor) and not value.parameter:
+            raise TypeError(
+                f"{self.label()}: '{name}' is a parameter, and a tensor that is none would take its place unnoticed: assign a "
+                "Parameter(), or change its numbers with assign_()"
+            )
         if isinstance(value, Module):
             below = list(value.named_modules())
             if any(module is self for _, module in below):
@@ -200,6 +206,8 @@ class Module:
         checked first; if anything is wrong nothing is changed, and one StateDictError lists it all. `strict=False` passes over
         missing and unexpected names, and returns them; a wrong shape or dtype is an error all the same.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(f"{self.label()}: load_state_dict wants a dict from names to arrays, got {type(state).__name__}")
         own = self.state_dict()
         keys = Keys([name for name in own if name not in state], [name for name in state if name not in own])
         arrays: dict[str, np.ndarray[Any, Any]] = {}

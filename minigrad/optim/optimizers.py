@@ -32,6 +32,10 @@ def blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
         yield tuple([array[start : start + BLOCK] for array in flat])
 
 
+# Options that groups of PyTorch carry and that change nothing here
+FOREIGN = {"foreach", "capturable", "differentiable", "fused", "decoupled_weight_decay", "initial_lr", "name", "param_names"}
+
+
 class Optimizer:
     """What all optimisers share: a new one computes in `update`, and says in `slots` what it keeps for each parameter.
 
@@ -62,6 +66,9 @@ class Optimizer:
         self._scratch: dict[np.dtype[Any], Array] = {}
         if isinstance(params, Tensor):
             raise TypeError(f"{self.name} wants an iterable of parameters, this is one tensor of shape {params.shape}: put it in a list")
+        if not isinstance(params, Iterable):
+            hint = ": pass its .parameters()" if hasattr(params, "parameters") else ""
+            raise TypeError(f"{self.name} wants an iterable of parameters, got {type(params).__name__}{hint}")
         given = list(params)
         if not given:
             raise ValueError(f"{self.name} was given no parameters (a generator that was read already is empty too)")
@@ -95,6 +102,8 @@ class Optimizer:
             if id(p) in seen:
                 raise ValueError(f"{which} was given twice: it would be updated twice in a step")
             seen.add(id(p))
+        if unknown := sorted(set(group) - {"params", "amsgrad", "maximize", *FOREIGN, *self.defaults}):
+            raise ValueError(f"{self.name}: a group has the options {unknown}; there are {', '.join(self.defaults)}")
         full = {**self.defaults, **group, "params": params}
         self.check(full)
         self.param_groups.append(full)
@@ -102,7 +111,7 @@ class Optimizer:
     def check(self, group: dict[str, Any]) -> None:
         """Raise ValueError for options that make no sense. Subclasses check theirs, and call this for the common ones."""
         for option in ("lr", "momentum", "eps", "weight_decay"):
-            if option in group and not 0 <= group[option] < math.inf:
+            if option in group and not (isinstance(group[option], int | float | np.number) and 0 <= group[option] < math.inf):
                 raise ValueError(f"{self.name}: {option}={group[option]} should be a finite number that is not negative")
         for option in ("amsgrad", "maximize"):
             if group.get(option):
