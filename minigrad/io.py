@@ -206,6 +206,13 @@ def load(path: str | os.PathLike[str]) -> Any:
     elsewhere have none, there only the structure is checked. The checksum finds damage, not malice: it is no signature. Nothing
     in a file is ever run.
 
+    >>> import tempfile, numpy
+    >>> from safetensors.numpy import save_file
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_file({"w": numpy.ones(2)}, folder + "/made_elsewhere.safetensors")
+    ...     load(folder + "/made_elsewhere.safetensors")
+    {'w': tensor([1., 1.], dtype=float64)}
+
     Raises CheckpointError (a ValueError), naming the path, for a file that is damaged, of another format or a later version, or that has
     dtypes NumPy does not know (bfloat16); FileNotFoundError or another OSError if it cannot be read.
     """

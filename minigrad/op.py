@@ -446,5 +446,15 @@ def op(*, broadcasts: bool = False, view: bool = False, **rules: Any) -> Callabl
 
 
 def elementwise(**rules: Any) -> Callable[[Callable[..., Any]], Op]:
-    """Declare an operation that works element by element and broadcasts: each gradient is summed to its argument's shape."""
+    """Declare an operation that works element by element and broadcasts: each gradient is summed to its argument's shape.
+
+    >>> import minigrad as mg
+    >>> @elementwise(a=lambda g: g, b=lambda g: 2.0 * g)
+    ... def add_twice(a, b):
+    ...     return a + 2 * b
+    >>> b = mg.tensor(1.0, requires_grad=True)
+    >>> add_twice(mg.ones(3), b).sum().backward()
+    >>> b.grad
+    tensor(6.)
+    """
     return op(broadcasts=True, **rules)

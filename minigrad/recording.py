@@ -92,11 +92,22 @@ class no_grad(_Recording):
 
 
 class enable_grad(_Recording):
-    """Recording is on inside, whatever is outside: a context manager and a decorator."""
+    """Recording is on inside, whatever is outside: a context manager and a decorator.
+
+    >>> import minigrad as mg
+    >>> x = mg.tensor([1.0], requires_grad=True)
+    >>> with mg.no_grad(), mg.enable_grad():
+    ...     (x * 2).requires_grad
+    True
+    """
 
     state = True
 
 
 def is_grad_enabled() -> bool:
-    """True where operations are being recorded."""
+    """True where operations are being recorded.
+
+    >>> is_grad_enabled()
+    True
+    """
     return is_recording()

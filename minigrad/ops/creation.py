@@ -82,10 +82,18 @@ def arange(*bounds: float, dtype: Any = None, requires_grad: bool = False) -> Te
 
 
 def rand(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
-    """Uniform on [0, 1), from the generator that manual_seed sets."""
+    """Uniform on [0, 1), from the generator that manual_seed sets: rand(2, 3) or rand((2, 3)).
+
+    >>> random.manual_seed(0); first = rand(2); random.manual_seed(0); (first == rand(2)).tolist()
+    [True, True]
+    """
     return made(random.generator.random(spread(shape), dtype), requires_grad)
 
 
 def randn(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
-    """Standard normal, from the generator that manual_seed sets."""
+    """Standard normal, from the generator that manual_seed sets: randn(2, 3) or randn((2, 3)).
+
+    >>> randn(2, 3).shape
+    (2, 3)
+    """
     return made(random.generator.standard_normal(spread(shape), dtype), requires_grad)

@@ -16,25 +16,41 @@ from minigrad.tape import Tensor
 
 @elementwise(a=lambda g: g, b=lambda g: g)
 def add(a: Any, b: Any) -> Any:
-    """Sum a + b.   (),() -> ()"""
+    """Sum a + b.   (),() -> ()
+
+    >>> add([1.0, 2.0], 1.0)
+    tensor([2., 3.])
+    """
     return np.add(a, b)
 
 
 @elementwise(a=lambda g: g, b=lambda g: -g)
 def sub(a: Any, b: Any) -> Any:
-    """Difference a - b.   (),() -> ()"""
+    """Difference a - b.   (),() -> ()
+
+    >>> sub([1.0, 2.0], 1.0)
+    tensor([0., 1.])
+    """
     return np.subtract(a, b)
 
 
 @elementwise(a=lambda g, b: g * b, b=lambda g, a: g * a)
 def mul(a: Any, b: Any) -> Any:
-    """Product a b.   (),() -> ()"""
+    """Product a b.   (),() -> ()
+
+    >>> mul([1.0, 2.0], [3.0, 4.0])
+    tensor([3., 8.])
+    """
     return np.multiply(a, b)
 
 
 @elementwise(a=lambda g, b: g / b, b=lambda g, out, b: -g * out / b)
 def div(a: Any, b: Any) -> Any:
-    """Quotient a / b; division by zero gives an infinity or NaN.   (),() -> ()"""
+    """Quotient a / b; division by zero gives an infinity or NaN.   (),() -> ()
+
+    >>> div([1.0, 2.0], 4.0)
+    tensor([0.25, 0.5 ])
+    """
     return np.true_divide(a, b)
 
 
@@ -57,49 +73,81 @@ def pow_grad_exponent(g: Tensor, out: Tensor, a: Any, b: Any) -> Tensor:
 
 @elementwise(a=pow_grad_base, b=pow_grad_exponent)
 def pow_(a: Any, b: Any) -> Any:
-    """Power a^b. The derivative by a is 0 where b = 0; the one by b is 0 where a = 0 <= b.   (),() -> ()"""
+    """Power a^b. The derivative by a is 0 where b = 0; the one by b is 0 where a = 0 <= b.   (),() -> ()
+
+    >>> pow_([1.0, 2.0], 3)
+    tensor([1., 8.])
+    """
     return np.power(a, b)
 
 
 @elementwise(x=lambda g: -g)
 def neg(x: Any) -> Any:
-    """Negative -x.   () -> ()"""
+    """Negative -x.   () -> ()
+
+    >>> neg([1.0, -2.0])
+    tensor([-1.,  2.])
+    """
     return np.negative(x)
 
 
 @elementwise(x=lambda g, out: g * out)
 def exp(x: Any) -> Any:
-    """Exponential e^x.   () -> ()"""
+    """Exponential e^x.   () -> ()
+
+    >>> exp([0.0, 1.0])
+    tensor([1.       , 2.7182817])
+    """
     return np.exp(x)
 
 
 @elementwise(x=lambda g, x: g / x)
 def log(x: Any) -> Any:
-    """Natural logarithm; -inf at 0, NaN below.   () -> ()"""
+    """Natural logarithm; -inf at 0, NaN below.   () -> ()
+
+    >>> log([1.0, 2.0])
+    tensor([0.       , 0.6931472])
+    """
     return np.log(x)
 
 
 @elementwise(x=lambda g, out: g * 0.5 / out)
 def sqrt(x: Any) -> Any:
-    """Square root; its derivative at 0 is infinite.   () -> ()"""
+    """Square root; its derivative at 0 is infinite.   () -> ()
+
+    >>> sqrt([4.0, 9.0])
+    tensor([2., 3.])
+    """
     return np.sqrt(x)
 
 
 @elementwise(x=lambda g, x: g * (x + x))
 def square(x: Any) -> Any:
-    """Square x^2.   () -> ()"""
+    """Square x^2.   () -> ()
+
+    >>> square([-1.0, 3.0])
+    tensor([1., 9.])
+    """
     return np.square(x)
 
 
 @elementwise(x=None)
 def sign(x: Any) -> Any:
-    """-1, 0 or 1. A constant to gradients.   () -> ()"""
+    """-1, 0 or 1. A constant to gradients.   () -> ()
+
+    >>> sign([-2.0, 0.0, 3.0])
+    tensor([-1.,  0.,  1.])
+    """
     return np.sign(x)
 
 
 @elementwise(x=lambda g, x: g * sign(x))
 def abs_(x: Any) -> Any:
-    """Absolute value. The derivative at 0 is 0.   () -> ()"""
+    """Absolute value. The derivative at 0 is 0.   () -> ()
+
+    >>> abs_([-1.0, 2.0])
+    tensor([1., 2.])
+    """
     return np.abs(x)
 
 
@@ -127,7 +175,11 @@ def sigmoid_grad(dy: Any, y: Any) -> Any:
 
 @elementwise(x=lambda g, out: sigmoid_grad(g, out))
 def sigmoid(x: Any) -> Any:
-    """Logistic function 1 / (1 + e^-x), without overflow on either side.   () -> ()"""
+    """Logistic function 1 / (1 + e^-x), without overflow on either side.   () -> ()
+
+    >>> sigmoid([0.0, 100.0])
+    tensor([0.5, 1. ])
+    """
     e = np.exp(-np.abs(x))
     return np.where(np.greater_equal(x, 0), 1, e) / (1 + e)
 
@@ -140,7 +192,11 @@ def softplus_grad(dy: Any, x: Any) -> Any:
 
 @elementwise(x=lambda g, x: softplus_grad(g, x))
 def softplus(x: Any) -> Any:
-    """log(1 + e^x), without overflow and exact in both tails.   () -> ()"""
+    """log(1 + e^x), without overflow and exact in both tails.   () -> ()
+
+    >>> softplus([0.0, 100.0])
+    tensor([  0.6931472, 100.       ])
+    """
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
@@ -152,7 +208,11 @@ def relu_grad(dy: Any, x: Any) -> Any:
 
 @elementwise(x=lambda g, x: relu_grad(g, x))
 def relu(x: Any) -> Any:
-    """max(x, 0). The derivative at 0 is 0.   () -> ()"""
+    """max(x, 0). The derivative at 0 is 0.   () -> ()
+
+    >>> relu([-1.0, 2.0])
+    tensor([0., 2.])
+    """
     return np.maximum(x, 0)
 
 
@@ -163,13 +223,21 @@ def winner(g: Tensor, ahead: Tensor, a: Any, b: Any) -> Tensor:
 
 @elementwise(a=lambda g, a, b: winner(g, gt(a, b), a, b), b=lambda g, a, b: winner(g, lt(a, b), a, b))
 def maximum(a: Any, b: Any) -> Any:
-    """The larger of a and b; NaN if either is. At a tie each side gets half of the gradient.   (),() -> ()"""
+    """The larger of a and b; NaN if either is. At a tie each side gets half of the gradient.   (),() -> ()
+
+    >>> maximum([1.0, 5.0], 3.0)
+    tensor([3., 5.])
+    """
     return np.maximum(a, b)
 
 
 @elementwise(a=lambda g, a, b: winner(g, lt(a, b), a, b), b=lambda g, a, b: winner(g, gt(a, b), a, b))
 def minimum(a: Any, b: Any) -> Any:
-    """The smaller of a and b; NaN if either is. At a tie each side gets half of the gradient.   (),() -> ()"""
+    """The smaller of a and b; NaN if either is. At a tie each side gets half of the gradient.   (),() -> ()
+
+    >>> minimum([1.0, 5.0], 3.0)
+    tensor([1., 3.])
+    """
     return np.minimum(a, b)
 
 
@@ -185,7 +253,11 @@ def where(cond: Any, a: Any, b: Any) -> Any:
 
 @elementwise(x=lambda g, x, lo, hi: inside(g, x, lo, hi))
 def clip(x: Any, *, lo: float | None = None, hi: float | None = None) -> Any:
-    """x limited to lo <= x <= hi (Python numbers or None). The derivative is 1 on the bounds, 0 outside.   () -> ()"""
+    """x limited to lo <= x <= hi (Python numbers or None). The derivative is 1 on the bounds, 0 outside.   () -> ()
+
+    >>> clip([-2.0, 0.5, 2.0], lo=-1.0, hi=1.0)
+    tensor([-1. ,  0.5,  1. ])
+    """
     return np.clip(x, lo, hi) if lo is not None or hi is not None else np.array(x)
 
 
@@ -198,43 +270,71 @@ def inside(g: Tensor, x: Tensor, lo: float | None, hi: float | None) -> Tensor:
 
 @elementwise(a=None, b=None)
 def eq(a: Any, b: Any) -> Any:
-    """a == b, as booleans.   (),() -> ()"""
+    """a == b, as booleans.   (),() -> ()
+
+    >>> eq([1.0, 2.0], 2.0)
+    tensor([False,  True])
+    """
     return np.equal(a, b)
 
 
 @elementwise(a=None, b=None)
 def ne(a: Any, b: Any) -> Any:
-    """a != b, as booleans.   (),() -> ()"""
+    """a != b, as booleans.   (),() -> ()
+
+    >>> ne([1.0, 2.0], 2.0)
+    tensor([ True, False])
+    """
     return np.not_equal(a, b)
 
 
 @elementwise(a=None, b=None)
 def lt(a: Any, b: Any) -> Any:
-    """a < b, as booleans.   (),() -> ()"""
+    """a < b, as booleans.   (),() -> ()
+
+    >>> lt([1.0, 2.0], 2.0)
+    tensor([ True, False])
+    """
     return np.less(a, b)
 
 
 @elementwise(a=None, b=None)
 def le(a: Any, b: Any) -> Any:
-    """a <= b, as booleans.   (),() -> ()"""
+    """a <= b, as booleans.   (),() -> ()
+
+    >>> le([1.0, 2.0], 2.0)
+    tensor([ True,  True])
+    """
     return np.less_equal(a, b)
 
 
 @elementwise(a=None, b=None)
 def gt(a: Any, b: Any) -> Any:
-    """a > b, as booleans.   (),() -> ()"""
+    """a > b, as booleans.   (),() -> ()
+
+    >>> gt([1.0, 2.0], 1.0)
+    tensor([False,  True])
+    """
     return np.greater(a, b)
 
 
 @elementwise(a=None, b=None)
 def ge(a: Any, b: Any) -> Any:
-    """a >= b, as booleans.   (),() -> ()"""
+    """a >= b, as booleans.   (),() -> ()
+
+    >>> ge([1.0, 2.0], 2.0)
+    tensor([False,  True])
+    """
     return np.greater_equal(a, b)
 
 
 @elementwise(x=lambda g: g)
 def astype(x: Any, *, dtype: Any) -> Any:
-    """A copy in another dtype. Between floating dtypes the gradient passes through; whole numbers are constants.   () -> ()"""
+    """A copy in another dtype. Between floating dtypes the gradient passes through; whole numbers are constants.   () -> ()
+
+    >>> astype([1.7, 2.2], "int64")
+    tensor([1, 2])
+    """
     if np.dtype(dtype).kind not in "fiub":
         raise DtypeError(f"tensors hold real numbers, not {np.dtype(dtype)}")
     return x.astype(dtype)
@@ -242,5 +342,9 @@ def astype(x: Any, *, dtype: Any) -> Any:
 
 @elementwise(x=lambda g: g)
 def clone(x: Any) -> Any:
-    """A copy in memory of its own, still on the tape.   () -> ()"""
+    """A copy in memory of its own, still on the tape.   () -> ()
+
+    >>> clone([1.0, 2.0])
+    tensor([1., 2.])
+    """
     return np.array(x)

@@ -39,13 +39,21 @@ def plain(axis: Any) -> Any:
 
 @op(x=lambda g, x_shape, axis: broadcast_to(restore(g, x_shape, axis), shape=x_shape))
 def sum_(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    """Sum over `axis`.   (n) -> ()"""
+    """Sum over `axis`.   (n) -> ()
+
+    >>> sum_([[1.0, 2.0], [3.0, 4.0]], axis=0)
+    tensor([4., 6.])
+    """
     return np.sum(x, axis=plain(axis), keepdims=keepdims)
 
 
 @op(x=lambda g, x_shape, axis: broadcast_to(restore(g * (1.0 / max(count_of(x_shape, axis), 1)), x_shape, axis), shape=x_shape))
 def mean(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    """Arithmetic mean over `axis`; NaN of nothing.   (n) -> ()"""
+    """Arithmetic mean over `axis`; NaN of nothing.   (n) -> ()
+
+    >>> mean([1.0, 2.0, 6.0])
+    tensor(3.)
+    """
     return np.true_divide(np.sum(x, axis=plain(axis), keepdims=keepdims), count_of(x.shape, axis))
 
 
@@ -58,13 +66,21 @@ def max_grad(g: Tensor, out: Tensor, x: Tensor, axis: Any) -> Tensor:
 
 @op(x=max_grad)
 def max_(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    """Largest element over `axis`. Elements that tie share the gradient equally.   (n) -> ()"""
+    """Largest element over `axis`. Elements that tie share the gradient equally.   (n) -> ()
+
+    >>> max_([[1.0, 5.0], [3.0, 2.0]], axis=1)
+    tensor([5., 3.])
+    """
     return np.max(x, axis=plain(axis), keepdims=keepdims)
 
 
 @op(x=None)
 def argmax(x: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
-    """Place of the largest element along `axis` (the first at a tie), as int64.   (n) -> ()"""
+    """Place of the largest element along `axis` (the first at a tie), as int64.   (n) -> ()
+
+    >>> argmax([[1.0, 5.0], [3.0, 2.0]], axis=1)
+    tensor([1, 0])
+    """
     return np.argmax(x, axis=axis, keepdims=keepdims)
 
 
@@ -75,7 +91,11 @@ def finite(x: Any) -> Any:
 
 @op(x=lambda g, out, x, axis: restore(g, x.shape, axis) * exp(x - finite(restore(out, x.shape, axis))))
 def logsumexp(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    """log(sum(exp(x))) over `axis`, without overflow. A row of -inf gives -inf, and a gradient of 0.   (n) -> ()"""
+    """log(sum(exp(x))) over `axis`, without overflow. A row of -inf gives -inf, and a gradient of 0.   (n) -> ()
+
+    >>> logsumexp([1000.0, 1000.0])
+    tensor(1000.6932)
+    """
     if not x.size:
         return np.log(np.sum(x, axis=plain(axis), keepdims=keepdims))
     top = np.max(x, axis=plain(axis), keepdims=True)
@@ -106,7 +126,11 @@ def softmax(x: Any, *, axis: int = -1) -> Any:
 
 @op(x=lambda g, out, axis: g - exp(out) * sum_(g, axis=axis, keepdims=True))
 def log_softmax(x: Any, *, axis: int = -1) -> Any:
-    """log(softmax(x)) along `axis`, exact where the softmax would underflow.   (n) -> (n)"""
+    """log(softmax(x)) along `axis`, exact where the softmax would underflow.   (n) -> (n)
+
+    >>> log_softmax([0.0, 0.0])
+    tensor([-0.6931472, -0.6931472])
+    """
     if not x.size:
         return np.array(x)
     top = np.max(x, axis=axis, keepdims=True)

@@ -28,37 +28,63 @@ def reshape(x: Any, *, shape: Any) -> Any:
 
 @op(view=True, x=lambda g, axes: transpose(g, axes=None if axes is None else np.argsort([a % len(axes) for a in axes])))
 def transpose(x: Any, *, axes: Any = None) -> Any:
-    """The axes in another order, reversed by default.   (m,n) -> (n,m)"""
+    """The axes in another order, reversed by default.   (m,n) -> (n,m)
+
+    >>> transpose([[1.0, 2.0], [3.0, 4.0]])
+    tensor([[1., 3.],
+            [2., 4.]])
+    """
     return np.transpose(x, axes)
 
 
 @op(view=True, x=lambda g, axis1, axis2: swapaxes(g, axis1=axis1, axis2=axis2))
 def swapaxes(x: Any, *, axis1: int, axis2: int) -> Any:
-    """Two axes exchanged.   (m,n) -> (n,m)"""
+    """Two axes exchanged.   (m,n) -> (n,m)
+
+    >>> swapaxes([[1.0, 2.0]], axis1=0, axis2=1).shape
+    (2, 1)
+    """
     return np.swapaxes(x, axis1, axis2)
 
 
 @op(view=True, x=lambda g, x_shape: reshape(g, shape=x_shape))
 def expand_dims(x: Any, *, axis: Any) -> Any:
-    """A new axis of length 1 at the place `axis`, or several.   (n) -> (1,n)"""
+    """A new axis of length 1 at the place `axis`, or several.   (n) -> (1,n)
+
+    >>> expand_dims([1.0, 2.0], axis=0).shape
+    (1, 2)
+    """
     return np.expand_dims(x, axis)
 
 
 @op(view=True, x=lambda g, x_shape: reshape(g, shape=x_shape))
 def squeeze(x: Any, *, axis: Any = None) -> Any:
-    """Axes of length 1 removed: all, or those named.   (1,n) -> (n)"""
+    """Axes of length 1 removed: all, or those named.   (1,n) -> (n)
+
+    >>> squeeze([[1.0, 2.0]]).shape
+    (2,)
+    """
     return np.squeeze(x, axis)
 
 
 @op(view=True, x=lambda g, x_shape: sum_to(g, shape=x_shape))
 def broadcast_to(x: Any, *, shape: Any) -> Any:
-    """x repeated to `shape` by NumPy's rules (a view). Its gradient is sum_to.   (n) -> (m,n)"""
+    """x repeated to `shape` by NumPy's rules (a view). Its gradient is sum_to.   (n) -> (m,n)
+
+    >>> broadcast_to([1.0, 2.0], shape=(2, 2))
+    tensor([[1., 2.],
+            [1., 2.]])
+    """
     return np.broadcast_to(x, shape)
 
 
 @op(x=lambda g, x_shape: broadcast_to(g, shape=x_shape))
 def sum_to(x: Any, *, shape: Any) -> Any:
-    """x summed over the axes that broadcasting would have stretched from `shape`. Its gradient is broadcast_to.   (m,n) -> (n)"""
+    """x summed over the axes that broadcasting would have stretched from `shape`. Its gradient is broadcast_to.   (m,n) -> (n)
+
+    >>> sum_to([[1.0, 2.0], [3.0, 4.0]], shape=(2,))
+    tensor([4., 6.])
+    """
     lead = x.ndim - len(shape)
     if lead < 0 or any(length not in (1, x.shape[i + lead]) for i, length in enumerate(shape)):
         raise ShapeError(f"sum_to: {x.shape} is not what {tuple(shape)} broadcasts to")
