@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import autograd
@@ -633,8 +633,11 @@ def test_one_tensor_as_every_argument_gets_the_sum(name: str) -> None:
         close("f(x, x) against the sum of its parts", leaves[0].grad.numpy(), sum(apart[i].grad.numpy() for i in places), 1e-14, sample)
 
 
-def test_the_largest_errors_seen() -> None:
-    """Prints them (pytest -s); they are asserted where they arise."""
+@pytest.fixture(scope="module", autouse=True)
+def report() -> Iterator[None]:
+    """Prints the counts and the largest errors of the module's tests at their end (pytest -s); they are asserted where they arise."""
+    yield
+    count = sum(len(samples) for samples in SAMPLES.values())
+    print(f"\n{len(SAMPLES)} operations, {count} samples; largest errors:")
     for what, size in sorted(worst.items()):
-        print(f"\n{what}: {size:.2g}", end="")
-    print()
+        print(f"  {what}: {size:.2g}")
