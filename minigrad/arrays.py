@@ -53,7 +53,7 @@ def bare(data: Any) -> Any:
 
 
 def bare_index(index: Any) -> Any:
-    """An index as the tape may keep it: arrays for tensors, copies of arrays, and bounds of slices that nobody can change."""
+    """An index with arrays for the tensors and lists in it, and Python's own numbers for the bounds of slices."""
     if isinstance(index, tuple):
         return tuple([bare_index(part) for part in index])
     if isinstance(index, slice):
@@ -62,11 +62,11 @@ def bare_index(index: Any) -> Any:
     index = bare(index)
     if isinstance(index, list):
         return np.array(index, None if index else np.intp)
-    return np.array(index) if isinstance(index, np.ndarray) else index
+    return index
 
 
 def settled(value: Any) -> Any:
     """A setting as the tape may keep it: its owner can change a list or an array, but not this."""
-    if isinstance(value, list):
-        return [settled(item) for item in value]
+    if type(value) in (list, tuple):
+        return type(value)([settled(item) for item in value])
     return np.array(value) if isinstance(value, np.ndarray) else value

@@ -77,9 +77,8 @@ class Traced:
         self.trees = [args[number] for number in argnums]
         with enable_grad():
             self.inputs = [place(leaf) for leaf in flatten(self.trees)]
-        placed = iter(unflatten(self.trees, list(self.inputs)))
-        chosen = {number % len(args): next(placed) for number in argnums}
-        with enable_grad():
+            placed = iter(unflatten(self.trees, list(self.inputs)))
+            chosen = {number % len(args): next(placed) for number in argnums}
             self.value = function(*[chosen.get(i, arg) for i, arg in enumerate(args)], **settings)
 
     def gradients(self, seeds: Sequence[Any], retain_graph: bool = False) -> list[Any]:

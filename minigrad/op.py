@@ -118,7 +118,7 @@ class Recipe(Rules):
         count = len(keeps)
         if self.settings or count > 2:
             kept: tuple[Any, ...] = tuple(
-                [self.value(source, out, args) for source in keeps] + [settings.get(n, self.op.settings[n]) for n in self.settings]
+                [self.value(source, out, args) for source in keeps] + [settled(settings.get(n, self.op.settings[n])) for n in self.settings]
             )
         elif count == 2:
             kept = (self.value(keeps[0], out, args), self.value(keeps[1], out, args))
@@ -328,8 +328,6 @@ class Op(Operator):
         """Run the kernel, or else the body, and record what gradients will need."""
         if len(args) != self.count and not self.variadic:
             args, settings = self.sorted_out(args, settings)
-        if settings:
-            settings = {name: settled(value) for name, value in settings.items()}
         arrays = []
         mask = 0
         constants = 0
@@ -390,7 +388,7 @@ class Op(Operator):
         beside = any(isinstance(array, ndarray) for array in arrays)
         made = []
         for array in arrays:
-            if isinstance(array, ndarray) and type(array) is ndarray and not self.view and array.dtype.isnative:
+            if type(array) is ndarray and not self.view and array.dtype.isnative:
                 if array.dtype.kind not in "fiub":
                     raise DtypeError(f"{self.name}: tensors hold real numbers, this array has dtype {array.dtype}")
             elif array is not None and not (beside and type(array) in (int, float, bool)):

@@ -66,11 +66,6 @@ class Node:
         """The operation's name, or 'leaf'."""
         return "leaf" if self.recipe is None else str(self.recipe.op.name)
 
-    @property
-    def spent(self) -> bool:
-        """True once the walk has played this entry and dropped what it kept."""
-        return self.recipe is not None and self.kept is None
-
     def refuse_spent(self) -> None:
         """Raise the sentence about a tape that was played already."""
         raise TapeError(

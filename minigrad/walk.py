@@ -115,8 +115,6 @@ def walk(
             if g is not None:
                 if node.tick in asked:
                     table.wanted[node.tick] = g
-                if node.kept is None:
-                    node.refuse_spent()
                 node.recipe.play(node, g, table)
             if not retain_graph:
                 node.kept = None

@@ -144,7 +144,6 @@ def attach_kernels(module: Any) -> None:
     for name, operation in all_ops().items():
         operation.kernel = getattr(module, name, None)
     if module is not None:
-        shape.identity.kernel = None
         for operation in (reduce.softmax, reduce.log_softmax, reduce.logsumexp):
             operation.kernel = last_axis(operation.kernel, operation.settings["axis"])
         reduce.cross_entropy_rows.kernel = module.cross_entropy
