@@ -29,11 +29,13 @@ ENGINE = {**DIRECTIVES, "binding": False, "embedsignature": True}
 # the tape's cost. Cython drops class directives that stand in the .pxd of a .py file, and takes them here once it lists them.
 TAPE = {**ENGINE, "no_gc": True, "freelist": 256}
 
-# Contraction is off and written out instead (MADD in simd.h): a loop's vector body and its tail then give the same bits.
+# Contraction is off and written out instead (MADD in simd_body.h): a loop's vector body and its tail then give the same bits.
 CFLAGS = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
 
 MODULES = {
     "minigrad._elementwise": ("kernels/elementwise.pyx", DIRECTIVES),
+    "minigrad._matmul": ("kernels/matmul.pyx", DIRECTIVES),
+    "minigrad._program": ("kernels/program.pyx", DIRECTIVES),
     "minigrad.arithmetic": ("minigrad/arithmetic.py", TAPE),
     "minigrad.tape": ("minigrad/tape.py", TAPE),
     "minigrad.walk": ("minigrad/walk.py", TAPE),

@@ -26,30 +26,7 @@ include "gate.pxi"
 
 cdef extern from "simd.h" nogil:
     enum:
-        OP_neg, OP_exp, OP_log, OP_sqrt, OP_square, OP_abs, OP_sign, OP_tanh, OP_sigmoid, OP_softplus, OP_relu
-        OP_add, OP_sub, OP_mul, OP_div, OP_maximum, OP_minimum, OP_eq, OP_ne, OP_lt, OP_le, OP_gt, OP_ge
-        OP_tanh_grad, OP_sigmoid_grad, OP_softplus_grad, OP_relu_grad
-        OP_softmax, OP_log_softmax, OP_logsumexp
         INSTANCE_COUNT
-
-    ctypedef unsigned char Bool
-    ctypedef void (*UnaryLoop)(const void*, void*, ptrdiff_t) noexcept nogil
-    ctypedef void (*BinaryLoop)(const void*, int, const void*, int, void*, ptrdiff_t) noexcept nogil
-    ctypedef void (*WhereLoop)(const Bool*, const void*, int, const void*, int, void*, ptrdiff_t) noexcept nogil
-    ctypedef void (*ClipLoop)(const void*, double, double, void*, ptrdiff_t) noexcept nogil
-    ctypedef void (*RowLoop)(const void*, void*, ptrdiff_t, ptrdiff_t) noexcept nogil
-    ctypedef void (*CrossEntropyLoop)(const void*, const int64_t*, void*, ptrdiff_t, ptrdiff_t) noexcept nogil
-    ctypedef void (*CrossEntropyGradLoop)(
-        const void*, const void*, const int64_t*, void*, ptrdiff_t, ptrdiff_t) noexcept nogil
-
-    ctypedef struct Loops:
-        UnaryLoop* unary
-        BinaryLoop* binary
-        RowLoop* row
-        WhereLoop where
-        ClipLoop clip
-        CrossEntropyLoop cross_entropy
-        CrossEntropyGradLoop cross_entropy_grad
 
     ctypedef struct Instance:
         const char* name
@@ -72,6 +49,14 @@ def isas():
 def isa():
     """Name of the instruction set in use: the widest, or what the environment variable MINIGRAD_ISA names."""
     return active.name.decode()
+
+
+cdef const Loops* loops(int kind) noexcept nogil:
+    return active.loops[kind]
+
+
+cdef int isa_number() noexcept nogil:
+    return <int>(active - &instances[0])
 
 
 def _use_isa(name):

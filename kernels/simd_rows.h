@@ -33,6 +33,24 @@ INLINE T FN(row_max)(const T *x, ptrdiff_t n) {
     return best[0];
 }
 
+INLINE T FN(row_sum)(const T *x, ptrdiff_t n) {
+    FN(Vector) total = {0};
+    for (ptrdiff_t start = 0; start < n; start += BLOCK) {
+        const ptrdiff_t count = n - start < BLOCK ? n - start : BLOCK, whole = count / LANES * LANES;
+        FN(Vector) sum = {0}, rest = {0}; /* of one block, then of blocks: long rows of float32 lose less */
+        for (ptrdiff_t i = 0; i < whole; i += LANES) {
+            FN(Vector) v;
+            memcpy(&v, x + start + i, sizeof v);
+            sum += v;
+        }
+        for (ptrdiff_t i = whole; i < count; i++) rest[i - whole] = x[start + i];
+        total += sum + rest;
+    }
+    for (int half = LANES / 2; half; half /= 2)
+        for (int i = 0; i < half; i++) total[i] += total[i + half];
+    return total[0];
+}
+
 /* Sum of exp(x - shift); the terms themselves go to out unless that is NULL. */
 INLINE T FN(row_sum_exp)(const T *x, T shift, T *out, ptrdiff_t n) {
     FN(Vector) total = {0};
@@ -96,6 +114,22 @@ static void FN(logsumexp_loop)(const void *px, void *pout, ptrdiff_t rows, ptrdi
     for (ptrdiff_t row = 0; row < rows; row++, x += n) {
         const T shift = FN(row_shift)(x, n);
         out[row] = shift == INFINITE ? FN(row_top)(x, n) : shift + FN(log)(FN(row_sum_exp)(x, shift, NULL, n));
+    }
+}
+
+static void FN(sum_loop)(const void *px, void *pout, ptrdiff_t rows, ptrdiff_t n) {
+    const T *x = (const T *)px;
+    T *out = (T *)pout;
+    for (ptrdiff_t row = 0; row < rows; row++, x += n) out[row] = FN(row_sum)(x, n);
+}
+
+static void FN(max_loop)(const void *px, void *pout, ptrdiff_t rows, ptrdiff_t n) {
+    const T *x = (const T *)px;
+    T *out = (T *)pout;
+    for (ptrdiff_t row = 0; row < rows; row++, x += n) {
+        T best = x[0];
+        for (ptrdiff_t i = 1; i < n; i++) best = FN(larger)(best, x[i]);
+        out[row] = best;
     }
 }
 

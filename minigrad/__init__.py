@@ -23,8 +23,10 @@ from minigrad.op import elementwise, op  # noqa: E402
 from minigrad.ops import *  # noqa: E402, F403
 from minigrad.random import get_rng_state, manual_seed, set_rng_state  # noqa: E402
 from minigrad.recording import enable_grad, is_grad_enabled, no_grad  # noqa: E402
+from minigrad.scan import scan, scan_report  # noqa: E402
 from minigrad.show import show  # noqa: E402
 from minigrad.tape import Tensor  # noqa: E402
+from minigrad.threads import get_num_threads, set_num_threads  # noqa: E402
 
 __all__ = [
     "DtypeError",
@@ -34,6 +36,7 @@ __all__ = [
     "Tensor",
     "elementwise",
     "enable_grad",
+    "get_num_threads",
     "get_rng_state",
     "grad",
     "hvp",
@@ -45,6 +48,9 @@ __all__ = [
     "op",
     "optim",
     "save",
+    "scan",
+    "scan_report",
+    "set_num_threads",
     "set_rng_state",
     "show",
     "show_config",

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from minigrad.errors import DtypeError, TapeError
-from minigrad.recording import is_recording
+from minigrad.recording import is_recording, tracer
 
 
 def as_array(data: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
     """`data` as a native array of numbers. Python floats become float32; arrays keep their dtype; copies if `copy`."""
     try:
         if hasattr(data, "_array"):
-            data = data._array
+            data = reached(data)._array
         elif isinstance(data, list | tuple):
             first = innermost(data)
             data = np.asarray(bare(data))
@@ -33,6 +33,13 @@ def as_array(data: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarr
     return array
 
 
+def reached(tensor: Any) -> Any:
+    """`tensor`, noted by a tracer as one whose values it cannot follow."""
+    if tracer.get() is not None:
+        tracer.get().escapes(tensor, "a constant")
+    return tensor
+
+
 def innermost(data: Any) -> Any:
     """The first number in nested lists, None if there is none: does it come from Python or from NumPy?"""
     while isinstance(data, list | tuple):
@@ -43,6 +50,7 @@ def innermost(data: Any) -> Any:
 def bare(data: Any) -> Any:
     """Nested lists with the tensors in them replaced by their arrays. Refuses tensors that are on the tape: they would leave it."""
     if hasattr(data, "_array"):
+        reached(data)
         if data.node is not None and is_recording():
             raise TapeError(
                 f"a list holds a tensor of shape {data.shape} that requires a gradient, and would make a constant of it: join tensors with "

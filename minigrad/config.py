@@ -21,7 +21,8 @@ HERE = Path(__file__).parent
 ENGINE = {
     f"minigrad.{name}": HERE / f"{name.replace('.', '/')}.py" for name in ("arithmetic", "tape", "walk", "op", "ops.elementwise")
 }  # module -> source
-COMPILED = {**ENGINE, "minigrad._elementwise": HERE.parent / "kernels/elementwise.pyx"}
+KERNELS = {f"minigrad._{name}": HERE.parent / f"kernels/{name}.pyx" for name in ("elementwise", "matmul", "program")}
+COMPILED = {**ENGINE, **KERNELS}
 
 
 def flag(name: str) -> str:
@@ -62,9 +63,14 @@ def prepare() -> None:
 
 def kernels() -> ModuleType | None:
     """The compiled elementwise kernels, or None where they are missing or switched off."""
-    if flag("MINIGRAD_PURE") == "1" or flag("MINIGRAD_KERNELS") == "0" or binary("minigrad._elementwise") is None:
+    if flag("MINIGRAD_PURE") == "1" or flag("MINIGRAD_KERNELS") == "0" or any(binary(name) is None for name in KERNELS):
         return None
     return importlib.import_module("minigrad._elementwise")
+
+
+def products() -> ModuleType:
+    """The compiled matrix products, which come with the kernels."""
+    return importlib.import_module("minigrad._matmul")
 
 
 def stale() -> list[str]:
@@ -85,7 +91,7 @@ def info() -> dict[str, Any]:
     import numpy
 
     import minigrad
-    from minigrad import tape
+    from minigrad import tape, threads
 
     simd = kernels()
     engine = "compiled" if str(tape.__file__).endswith(tuple(importlib.machinery.EXTENSION_SUFFIXES)) else "pure Python"
@@ -98,7 +104,7 @@ def info() -> dict[str, Any]:
         "engine": engine,
         "kernels": "compiled" if simd else "NumPy",
         "instruction set": f"{simd.isa()} (this machine can run {', '.join(simd.isas())})" if simd else "NumPy's own",
-        "threads": f"{cores} cores; matrix products use NumPy's BLAS",
+        "threads": f"{threads.get_num_threads()} of {cores} cores",
     }
 
 

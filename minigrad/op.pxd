@@ -2,7 +2,7 @@
 cimport cython
 
 from minigrad.arithmetic cimport Operator
-from minigrad.tape cimport Node, Rules, Tensor, Version, entry, wrap
+from minigrad.tape cimport Node, Rules, Tensor, Tracing, Version, entry, wrap
 from minigrad.walk cimport Gradients
 
 
@@ -18,6 +18,7 @@ cdef class Recipe
 cdef int GRADIENT
 cdef int RESULT
 cdef int SHAPES
+cdef Tracing tracing
 
 
 cdef class Op(Operator):
@@ -37,8 +38,10 @@ cdef class Op(Operator):
     @cython.locals(found=Recipe)
     cpdef Recipe recipe(self, Py_ssize_t mask)
 
-    @cython.locals(arrays=list, mask=Py_ssize_t, constants=Py_ssize_t, position=Py_ssize_t, tensor=Tensor, out=Tensor, recipe=Recipe)
     cpdef Tensor apply(self, tuple args, dict settings)
+
+    @cython.locals(arrays=list, mask=Py_ssize_t, constants=Py_ssize_t, position=Py_ssize_t, tensor=Tensor, out=Tensor, recipe=Recipe)
+    cpdef Tensor evaluate(self, tuple args, dict settings)
 
     @cython.locals(tensor=Tensor, out=Tensor)
     cpdef object unary(self, object x)

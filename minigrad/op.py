@@ -21,14 +21,15 @@ from numpy import ndarray
 from minigrad.arithmetic import Operator
 from minigrad.arrays import as_array, settled
 from minigrad.errors import DtypeError, MutationError, ShapeError
-from minigrad.recording import is_recording
-from minigrad.tape import Node, Rules, Tensor, Version, entry, wrap
+from minigrad.recording import is_recording, tracer
+from minigrad.tape import Node, Rules, Tensor, Version, entry, the_tracing, wrap
 from minigrad.walk import Gradients
 
 GRADIENT = -1  # what a rule wants that is not kept: the g of the walk
 RESULT = -2  # what is kept of an operation, beside an argument (its position) and a setting (its name) ...
 SHAPES = 1000  # ... and the shape of an argument (this plus its position)
 NO_SETTINGS: dict[str, Any] = {}
+tracing = the_tracing()
 
 
 class Into:
@@ -291,7 +292,7 @@ class Op(Operator):
 
     def unary(self, x: Any) -> Tensor:
         """`apply` for one tensor that the kernel can serve; anything else is handed on."""
-        if self.kernel is not None and self.count == 1 and isinstance(x, Tensor):
+        if self.kernel is not None and self.count == 1 and isinstance(x, Tensor) and not tracing.count:
             tensor = x
             result = self.kernel(tensor._array)
             if result is not NotImplemented:
@@ -303,7 +304,7 @@ class Op(Operator):
 
     def binary(self, a: Any, b: Any) -> Tensor:
         """`apply` for two tensors, or a tensor and a Python number, that the kernel can serve; anything else is handed on."""
-        if self.kernel is not None and self.count == 2:
+        if self.kernel is not None and self.count == 2 and not tracing.count:
             mask = 0
             left, right = a, b
             if isinstance(a, Tensor):
@@ -325,9 +326,18 @@ class Op(Operator):
         return self.apply((a, b), {})
 
     def apply(self, args: tuple[Any, ...], settings: dict[str, Any]) -> Tensor:
-        """Run the kernel, or else the body, and record what gradients will need."""
+        """Run the kernel, or else the body, and record what gradients will need; a tracer hears of it."""
         if len(args) != self.count and not self.variadic:
             args, settings = self.sorted_out(args, settings)
+        out = self.evaluate(args, settings)
+        if tracing.count:
+            watcher = tracer.get()
+            if watcher is not None:
+                watcher.note(self, args, settings, out)
+        return out
+
+    def evaluate(self, args: tuple[Any, ...], settings: dict[str, Any]) -> Tensor:
+        """`apply`, unseen."""
         arrays = []
         mask = 0
         constants = 0

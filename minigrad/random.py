@@ -30,3 +30,12 @@ def get_rng_state() -> dict[str, Any]:
 def set_rng_state(state: dict[str, Any]) -> None:
     """Put the generator where it was when get_rng_state was called."""
     generator.bit_generator.state = state
+
+
+def draw(method: str, shape: tuple[int, ...], dtype: Any) -> Any:
+    """An array from the generator's `method`; a tracer hears of it, so that a scan can make the draws of all its steps.
+
+    >>> draw("random", (2,), np.float32).shape
+    (2,)
+    """
+    return getattr(generator, method)(shape, np.dtype(dtype))

@@ -11,6 +11,8 @@ from typing import Any
 recording: contextvars.ContextVar[bool] = contextvars.ContextVar("minigrad.recording", default=True)
 is_recording = recording.get
 
+tracer: contextvars.ContextVar[Any] = contextvars.ContextVar("minigrad.tracer", default=None)  # what writes down a step of a scan
+
 
 class _Recording:
     """Switches recording for a `with` block or a decorated function; see no_grad and enable_grad."""

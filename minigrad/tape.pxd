@@ -8,6 +8,14 @@ from minigrad.arithmetic cimport Arithmetic
 
 
 @cython.final
+cdef class Tracing:
+    cdef public Py_ssize_t count
+
+
+cdef Tracing tracing
+
+
+@cython.final
 cdef class Version:
     cdef public object changed
     cdef public str cause

@@ -19,9 +19,33 @@ import numpy as np
 from minigrad.arithmetic import Arithmetic, operators
 from minigrad.arrays import as_array, bare_index
 from minigrad.errors import DtypeError, MutationError, ShapeError, TapeError
-from minigrad.recording import is_recording
+from minigrad.recording import is_recording, tracer
 
 clock = itertools.count()  # `next` on it is atomic, so ticks stay in order whatever threads record
+
+
+class Tracing:
+    """How many steps of scans are being written down now, in all threads: where it is 0, nobody need ask for the tracer."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+tracing = Tracing()
+
+
+def the_tracing() -> Tracing:
+    """`tracing`, for other modules: compiled, it is no attribute of this one."""
+    return tracing
+
+
+def escapes(tensor: Any, how: str) -> None:
+    """Tell a tracer that the values of `tensor` reach Python, where it cannot follow them."""
+    watcher = tracer.get()
+    if watcher is not None:
+        watcher.escapes(tensor, how)
 
 
 class Version:
@@ -173,6 +197,8 @@ class Tensor(Arithmetic):
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for this tensor's gradient (or stop asking), and return the tensor. Raises DtypeError for integers and booleans."""
+        if tracing.count:
+            escapes(self, "requires_grad_()")
         if self.node is not None and self.node.recipe is not None:
             if requires_grad:
                 return self
@@ -192,6 +218,8 @@ class Tensor(Arithmetic):
         """The same numbers (the same memory) without the history: a constant to every later gradient."""
         out = wrap(self._array, None)
         out._version = self.version()
+        if tracing.count and tracer.get() is not None:
+            tracer.get().note(operators["detach"], (self,), {}, out)
         return out
 
     def version(self) -> Version:
@@ -204,21 +232,29 @@ class Tensor(Arithmetic):
 
     def numpy(self) -> np.ndarray[Any, Any]:
         """A read-only NumPy view of the elements (no copy). Use `.numpy().copy()` to get an array of your own."""
+        if tracing.count:
+            escapes(self, "numpy()")
         view = self._array.view()
         view.flags.writeable = False
         return view
 
     def item(self) -> Any:
         """The one element as a Python number. Raises ValueError if there is not exactly one."""
+        if tracing.count:
+            escapes(self, "item()")
         if self._array.size != 1:
             raise ValueError(f"item() wants a tensor of one element; this one has shape {self.shape}")
         return self._array.item()
 
     def tolist(self) -> Any:
         """The elements as nested Python lists."""
+        if tracing.count:
+            escapes(self, "tolist()")
         return self._array.tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        if tracing.count:
+            escapes(self, "numpy.asarray()")
         if copy is False and dtype is not None and np.dtype(dtype) != self._array.dtype:
             raise ValueError(f"a {dtype} array of a {self._array.dtype} tensor needs a copy")
         if copy or (dtype is not None and np.dtype(dtype) != self._array.dtype):
@@ -236,9 +272,13 @@ class Tensor(Arithmetic):
         return iter([self[i] for i in range(len(self._array))])
 
     def __contains__(self, value: object) -> bool:
+        if tracing.count:
+            escapes(self, "in")
         return value in self._array
 
     def __bool__(self) -> bool:
+        if tracing.count:
+            escapes(self, "bool()")
         if self._array.size != 1:
             raise ValueError(f"the truth of a tensor of shape {self.shape} is ambiguous: compare, then reduce to one element")
         return bool(self._array)
@@ -250,6 +290,8 @@ class Tensor(Arithmetic):
         return int(self.item())
 
     def __index__(self) -> int:
+        if tracing.count:
+            escapes(self, "int()")
         return self._array.__index__()
 
     def __format__(self, spec: str) -> str:
@@ -265,6 +307,8 @@ class Tensor(Arithmetic):
         return ", ".join([f"tensor({text}", *notes]) + ")"
 
     def __reduce__(self) -> tuple[Any, ...]:
+        if tracing.count:
+            escapes(self, "copy()")
         if self.node is not None and self.node.recipe is not None:
             raise TapeError(
                 f"the result of '{self.node.name}' carries its tape and cannot be copied or pickled: use detach() for its values, or "
@@ -301,6 +345,8 @@ class Tensor(Arithmetic):
 
     def change(self, cause: str, leaf: bool = False) -> np.ndarray[Any, Any]:
         """The buffer, for `cause` to write to: counted in its version, refused where a graph depends on it."""
+        if tracing.count:
+            escapes(self, cause)
         version = self.version()
         guard = version.guard or ("" if self.node is None else self.node.name)
         if guard and not (leaf and guard == "leaf"):

@@ -12,6 +12,7 @@ cdef class Gradients:
     cdef public bint recorded
     cdef public set serves
     cdef public list leaves
+    cdef public dict parts
     cdef public dict wanted
 
     @cython.locals(held=Tensor)

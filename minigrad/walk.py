@@ -27,7 +27,7 @@ class Gradients:
     and only what the table has allocated itself is added to in place.
     """
 
-    __slots__ = ("leaves", "owned", "recorded", "serves", "totals", "wanted")
+    __slots__ = ("leaves", "owned", "parts", "recorded", "serves", "totals", "wanted")
 
     def __init__(self, recorded: bool, serves: set[int] | None) -> None:
         self.totals: dict[int, Tensor] = {}
@@ -35,6 +35,7 @@ class Gradients:
         self.recorded = recorded  # create_graph: sums are operations too, and nothing is changed in place
         self.serves = serves  # ticks of the nodes that lead to what was asked for; None means all
         self.leaves: list[Node] = []
+        self.parts: dict[int, dict[int, Tensor]] = {}  # of an entry with several results: their gradients by number
         self.wanted: dict[int, Tensor] = {}
 
     def add(self, node: Node, g: Tensor, op: Any) -> None:

@@ -52,15 +52,13 @@ class Recurrent(Module):
         for name, shape in shapes.items():
             setattr(self, name + suffix, init.uniform_(Parameter(np.zeros(shape, self.dtype)), -bound, bound))
 
-    def project(self, x: Tensor, suffix: str) -> tuple[Tensor, Tensor, Tensor | None]:
-        """The input's share of all gates at all times in one product, and what `step` needs besides: W_hh, b_hh or None."""
+    def weights(self, suffix: str) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+        """W_ih, W_hh, the bias that x W_ih takes, and the one that stands inside the step."""
         W_ih, W_hh = getattr(self, "weight_ih" + suffix), getattr(self, "weight_hh" + suffix)
         if not self.bias:
-            return linear(x, W_ih), W_hh, None
+            return W_ih, W_hh, None, None
         b_ih, b_hh = getattr(self, "bias_ih" + suffix), getattr(self, "bias_hh" + suffix)
-        if self.bias_inside:
-            return linear(x, W_ih, b_ih), W_hh, b_hh
-        return linear(x, W_ih, b_ih + b_hh), W_hh, None
+        return (W_ih, W_hh, b_ih, b_hh) if self.bias_inside else (W_ih, W_hh, b_ih + b_hh, None)
 
     def check_input(self, x: Any, axes: str) -> Tensor:
         """x as a tensor of the layer's dtype with `input_size` features; `axes` names its axes in errors."""
@@ -190,8 +188,8 @@ class Cell(Recurrent):
             raise ShapeError(f"{self.label()}: input has shape {x.shape}, expected (batch, features) or (features,): one time step")
         axes = "batch, hidden" if x.ndim == 2 else "hidden"
         states = self.check_states(state, (*x.shape[:-1], self.hidden_size), axes)
-        xw, W, b = self.project(x, "")
-        return self.step(packed(states), xw, W, b)[0]
+        W_ih, W_hh, b_x, b_h = self.weights("")
+        return self.step(packed(states), linear(x, W_ih, b_x), W_hh, b_h)[0]
 
     def extra_repr(self) -> str:
         """As PyTorch prints it: the sizes, and `bias` where there is none."""

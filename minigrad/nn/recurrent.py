@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from minigrad.errors import ShapeError
-from minigrad.ops import concatenate, stack
+from minigrad.ops import concatenate, linear, stack
+from minigrad.scan import scan
 from minigrad.tape import Tensor
 
 from .cells import Carry, GRUEquations, LSTMEquations, Recurrent, RNNEquations, packed
 from .dropout import check_probability, dropout
 from .layers import check_sizes
-
-
-def scan(step: Callable[[Carry, Tensor], tuple[Carry, Tensor]], carry: Carry, xs: Tensor, reverse: bool = False) -> tuple[Carry, Tensor]:
-    """`for x in xs: carry, y = step(carry, x)`; returns the last carry and all y, stacked on a first axis.
-
-    xs is (T, ...). With `reverse` time runs from the last x to the first, and each y stands at the place of its x. Raises ShapeError if
-    there are no time steps.
-
-    >>> total, sums = scan(lambda carry, x: (carry + x, carry + x), 0.0, Tensor([1.0, 2.0, 3.0]))
-    >>> total, sums
-    (tensor(6.), tensor([1., 3., 6.]))
-    """
-    steps = range(len(xs))
-    if not steps:
-        raise ShapeError(f"scan: xs of shape {xs.shape} has no time steps, and so no y to stack")
-    ys: list[Any] = [None] * len(steps)
-    for t in reversed(steps) if reverse else steps:
-        carry, ys[t] = step(carry, xs[t])
-    return carry, stack(ys)
 
 
 class Layers(Recurrent):
@@ -82,8 +63,8 @@ class Layers(Recurrent):
 
     def over_time(self, x: Tensor, carry: Carry, suffix: str, reverse: bool) -> tuple[Carry, Tensor]:
         """One direction of one layer: (T, B, features) -> the last carry, (T, B, H)."""
-        xw, W, b = self.project(x, suffix)
-        return scan(lambda carry, x: self.step(carry, x, W, b), carry, xw, reverse)
+        W_ih, W_hh, b_x, b_h = self.weights(suffix)
+        return scan(lambda carry, x: self.step(carry, linear(x, W_ih, b_x), W_hh, b_h), carry, x, reverse=reverse)
 
     def time_first(self, x: Any) -> tuple[Tensor, bool]:
         """The input as (T, B, I), and whether it had a batch axis. Refuses what does not fit, each axis by its name."""

@@ -149,6 +149,8 @@ def attach_kernels(module: Any) -> None:
         reduce.cross_entropy_rows.kernel = module.cross_entropy
         elementwise.pow_.kernel = small_powers(module)
         elementwise.clip.kernel = lambda x, lo=None, hi=None: module.clip(x, lo, hi)
+        products = config.products()
+        linalg.matmul.kernel, linalg.linear_.kernel = products.matmul, products.linear
     operators["iadd"] = getattr(module, "iadd", operator.iadd)
 
 

@@ -98,6 +98,12 @@ def identity(x: Any) -> Any:
     return x.view()
 
 
+@op(x=None, view=True)
+def detach(x: Any) -> Any:
+    """x itself, a constant to gradients: what a tracer writes down for Tensor.detach().   () -> ()"""
+    return x.view()
+
+
 def pieces(g: Tensor, shapes: list[tuple[int, ...]], axis: int) -> list[Tensor]:
     """The slices of `g` along `axis` that belong to arrays of `shapes`."""
     bounds = np.cumsum([0, *(shape[axis] for shape in shapes)]).tolist()

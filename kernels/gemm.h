@@ -1,0 +1,22 @@
+/* Products of matrices whose right side was packed once and is used many times, compiled for each instruction set.
+ *
+ * gemm_body.h holds the micro-kernel and its loops. Distances are in elements, not bytes. */
+#pragma once
+
+#include <stddef.h>
+
+typedef struct {
+    ptrdiff_t width;  /* columns of a panel: a packed matrix has a whole number of them */
+    ptrdiff_t buffer; /* elements that `gemm` wants to work in, unless the rows of A are contiguous */
+    void (*pack)(const void *b, ptrdiff_t b_row, ptrdiff_t b_column, ptrdiff_t depth, ptrdiff_t columns, void *out);
+    void (*gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const void *a, ptrdiff_t a_row, ptrdiff_t a_k,
+                 const void *b, ptrdiff_t b_k, ptrdiff_t b_panel, void *c, ptrdiff_t c_row, int add, void *buffer);
+} Gemm;
+
+#define BODY "gemm_body.h"
+#include "isa.h"
+#undef BODY
+
+#define INSTANCE(isa) {&gemms_32_##isa, &gemms_64_##isa},
+static const Gemm *const gemm_instances[][2] = {EACH_ISA(INSTANCE)};
+#undef INSTANCE

@@ -1,0 +1,178 @@
+/* The matrix product for one element type on one instruction set; gemm.h includes this file once for each pair.
+ *
+ * Each element of a result is one chain of multiply-adds, from the first term to the last, however the matrices are cut
+ * into tiles: the bits of a row depend neither on the rows beside it nor on their number. */
+
+#if BITS == 32
+#define T float
+#else
+#define T double
+#endif
+#define LANES (VECTOR_BYTES / (BITS / 8))
+#define WIDTH (2 * LANES) /* columns of a panel */
+
+typedef T FN(vector) __attribute__((vector_size(VECTOR_BYTES), aligned(BITS / 8), may_alias));
+
+#if VECTOR_BYTES == 64
+#define ROWS_MAX 14 /* 28 of 32 registers hold the tile */
+#if BITS == 32
+#define FMADD(a, b, c) ((FN(vector))_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
+#else
+#define FMADD(a, b, c) ((FN(vector))_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
+#endif
+#else
+#define ROWS_MAX 6 /* 12 of 16 */
+#if VECTOR_BYTES == 32 && BITS == 32
+#define FMADD(a, b, c) ((FN(vector))_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
+#elif VECTOR_BYTES == 32
+#define FMADD(a, b, c) ((FN(vector))_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c)))
+#elif defined(__aarch64__) && BITS == 32
+#define FMADD(a, b, c) ((FN(vector))vfmaq_f32((float32x4_t)(c), (float32x4_t)(a), (float32x4_t)(b)))
+#elif defined(__aarch64__)
+#define FMADD(a, b, c) ((FN(vector))vfmaq_f64((float64x2_t)(c), (float64x2_t)(a), (float64x2_t)(b)))
+#else
+#define FMADD(a, b, c) ((a) * (b) + (c))
+#endif
+#endif
+
+/* C[rows, panels * WIDTH] = or += A B over `depth` terms: the whole tile lives in registers. */
+INLINE void FN(tile)(ptrdiff_t depth, const T *a, ptrdiff_t a_row, ptrdiff_t a_k, const T *b, ptrdiff_t b_k,
+                     ptrdiff_t b_panel, T *c, ptrdiff_t c_row, ptrdiff_t columns, int add, const int rows,
+                     const int panels) {
+    FN(vector) sum[ROWS_MAX][8];
+    T edge[ROWS_MAX][8 * LANES];
+    const int width = panels * WIDTH;
+    T *into = c;
+    ptrdiff_t into_row = c_row;
+    if (columns < width) { /* the last columns of a matrix: a copy of full width stands in for them */
+        for (int i = 0; i < rows; i++)
+            if (add) memcpy(edge[i], c + i * c_row, (size_t)columns * sizeof(T));
+        into = edge[0];
+        into_row = 8 * LANES;
+    }
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < 2 * panels; j++) sum[i][j] =
+        add ? *(FN(vector) *)(into + i * into_row + j * LANES) : (FN(vector)){0};
+    for (ptrdiff_t k = 0; k < depth; k++) {
+        FN(vector) right[8];
+        UNROLL for (int j = 0; j < 2 * panels; j++) right[j] =
+            *(const FN(vector) *)(b + (j >> 1) * b_panel + (j & 1) * LANES);
+        UNROLL for (int i = 0; i < rows; i++) {
+            const FN(vector) left = a[i * a_row] - (FN(vector)){0};
+            UNROLL for (int j = 0; j < 2 * panels; j++) sum[i][j] = FMADD(left, right[j], sum[i][j]);
+        }
+        a += a_k;
+        b += b_k;
+    }
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < 2 * panels; j++) *(
+        FN(vector) *)(into + i * into_row + j * LANES) = sum[i][j];
+    if (columns < width)
+        for (int i = 0; i < rows; i++) memcpy(c + i * c_row, edge[i], (size_t)columns * sizeof(T));
+}
+
+/* A tile of 1 to ROWS_MAX rows. Few rows take several panels at once: enough independent sums to fill the pipeline. */
+#define PANELS(rows) ((rows) <= 2 ? 4 : (rows) <= (VECTOR_BYTES == 64 ? 6 : 3) ? 2 : 1)
+#define TILE(rows)                                                                                              \
+    case rows:                                                                                                  \
+        if (a_k == 1)                                                                                           \
+            FN(tile)(depth, a, a_row, 1, b, b_k, b_panel, c, c_row, columns, add, rows, PANELS(rows));          \
+        else                                                                                                    \
+            FN(tile)(depth, a, 1, a_k, b, b_k, b_panel, c, c_row, columns, add, rows, PANELS(rows));            \
+        break;
+static __attribute__((noinline)) void FN(tiles)(int rows, ptrdiff_t depth, const T *a, ptrdiff_t a_row, ptrdiff_t a_k,
+                                                const T *b, ptrdiff_t b_k, ptrdiff_t b_panel, T *c, ptrdiff_t c_row,
+                                                ptrdiff_t columns, int add) {
+    switch (rows) {
+        TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6)
+#if ROWS_MAX == 14
+        TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12) TILE(13) TILE(14)
+#endif
+    }
+}
+
+/* B[depth, columns] into panels of WIDTH columns, each with its rows one after the other; the last is filled with 0. */
+static void FN(pack)(const void *source, ptrdiff_t b_row, ptrdiff_t b_column, ptrdiff_t depth, ptrdiff_t columns,
+                     void *target) {
+    const T *b = (const T *)source;
+    T *out = (T *)target;
+    for (ptrdiff_t n = 0; n < columns; n += WIDTH, out += depth * WIDTH) {
+        const ptrdiff_t width = columns - n < WIDTH ? columns - n : WIDTH;
+        if (b_column == 1 || width < WIDTH) {
+            for (ptrdiff_t k = 0; k < depth; k++)
+                for (ptrdiff_t j = 0; j < WIDTH; j++)
+                    out[k * WIDTH + j] = j < width ? b[k * b_row + (n + j) * b_column] : 0;
+            continue;
+        }
+        for (ptrdiff_t from = 0; from < depth; from += 16) { /* 16 rows at a time stay in the nearest cache */
+            const ptrdiff_t to = from + 16 < depth ? from + 16 : depth;
+            for (ptrdiff_t j = 0; j < WIDTH; j++) {
+                const T *column = b + (n + j) * b_column;
+                for (ptrdiff_t k = from; k < to; k++) out[k * WIDTH + j] = column[k * b_row];
+            }
+        }
+    }
+}
+
+/* Rows of A for tiles of `height` rows, term by term. */
+static void FN(pack_rows)(const T *a, ptrdiff_t a_row, ptrdiff_t a_k, ptrdiff_t rows, ptrdiff_t depth, T *out) {
+    for (ptrdiff_t k = 0; k < depth; k++)
+        for (ptrdiff_t i = 0; i < rows; i++) out[k * rows + i] = a[i * a_row + k * a_k];
+}
+
+#define DEPTH 320     /* terms at a time: a panel of so many rows stays in the nearest cache */
+#define ROWS_AT_ONCE (12 * ROWS_MAX)
+
+/* C = or += A B. B is packed (b_k = WIDTH, b_panel = depth * WIDTH), or a matrix whose rows are contiguous (b_k = the
+ * distance of its rows, b_panel = WIDTH) with a whole number of panels. Rows of A are read where they are if a_k is 1,
+ * and else through `buffer`, which holds ROWS_AT_ONCE * DEPTH elements. */
+static void FN(gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const void *pa, ptrdiff_t a_row, ptrdiff_t a_k,
+                     const void *pb, ptrdiff_t b_k, ptrdiff_t b_panel, void *pc, ptrdiff_t c_row, int add,
+                     void *buffer) {
+    const T *a = (const T *)pa, *b = (const T *)pb;
+    T *c = (T *)pc;
+    if (depth == 0 && !add)
+        for (ptrdiff_t i = 0; i < rows; i++) memset(c + i * c_row, 0, (size_t)columns * sizeof(T));
+    const ptrdiff_t parts = (depth + DEPTH - 1) / DEPTH;
+    for (ptrdiff_t part = 0, from = 0; part < parts; part++) {
+        const ptrdiff_t to = depth * (part + 1) / parts;
+        for (ptrdiff_t first = 0; first < rows; first += ROWS_AT_ONCE) {
+            const ptrdiff_t some = rows - first < ROWS_AT_ONCE ? rows - first : ROWS_AT_ONCE;
+            const ptrdiff_t count = (some + ROWS_MAX - 1) / ROWS_MAX; /* tiles of equal height, or one row less */
+            if (a_k != 1)
+                for (ptrdiff_t i = 0; i < count; i++) {
+                    const ptrdiff_t top = some * i / count, height = some * (i + 1) / count - top;
+                    FN(pack_rows)
+                    (a + (first + top) * a_row + from * a_k, a_row, a_k, height, to - from,
+                     (T *)buffer + top * (to - from));
+                }
+            const int panels = PANELS(some / count);
+            for (ptrdiff_t n = 0; n < columns; n += panels * WIDTH) {
+                const T *panel = b + n / WIDTH * b_panel + from * b_k;
+                for (ptrdiff_t i = 0; i < count; i++) {
+                    const ptrdiff_t top = some * i / count, height = some * (i + 1) / count - top;
+                    const T *left = a_k == 1 ? a + (first + top) * a_row + from : (T *)buffer + top * (to - from);
+                    T *target = c + (first + top) * c_row + n;
+                    const int wide = PANELS(height);
+                    for (ptrdiff_t m = 0; m < panels && n + m * WIDTH < columns; m += wide) {
+                        ptrdiff_t width = columns - n - m * WIDTH;
+                        FN(tiles)
+                        ((int)height, to - from, left, a_row, a_k == 1 ? 1 : height, panel + m * b_panel, b_k, b_panel,
+                         target + m * WIDTH, c_row, width, add || part > 0);
+                    }
+                }
+            }
+        }
+        from = to;
+    }
+}
+
+static const Gemm FN(gemms) = {WIDTH, ROWS_AT_ONCE * DEPTH, FN(pack), FN(gemm)};
+
+#undef T
+#undef LANES
+#undef WIDTH
+#undef ROWS_MAX
+#undef FMADD
+#undef PANELS
+#undef TILE
+#undef DEPTH
+#undef ROWS_AT_ONCE

@@ -1,0 +1,326 @@
+"""The executor of compiled scans: one loop over time in C, over rows of the batch, no Python inside.
+
+A program is a list of stages. A stage is either one matrix product with a packed right side, or a block: instructions that
+pass, one after the other, over a few rows at a time, so that what they hand on stays in the nearest cache. An operand is an
+address: a base, an offset, and distances from one time step to the next and from one row to the next; its elements follow
+each other (step 1) or are one for the whole row (step 0).
+"""
+
+cimport numpy as cnp
+from cpython.exc cimport PyErr_CheckSignals
+from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
+from posix.stdlib cimport posix_memalign
+
+from minigrad._elementwise cimport Bool, Loops, RowLoop, loops
+from minigrad._elementwise cimport (
+    OP_abs, OP_add, OP_div, OP_eq, OP_exp, OP_ge, OP_gt, OP_le, OP_log, OP_log_softmax, OP_logsumexp, OP_lt, OP_max, OP_maximum,
+    OP_minimum, OP_mul, OP_ne, OP_neg, OP_relu, OP_relu_grad, OP_sigmoid, OP_sigmoid_grad, OP_sign, OP_softmax, OP_softplus,
+    OP_softplus_grad, OP_sqrt, OP_square, OP_sub, OP_sum, OP_tanh, OP_tanh_grad)
+from minigrad._matmul cimport Pack, Packed
+
+cnp.import_array()
+
+cdef extern from *:
+    """
+    #if defined(__SSE2__)
+    #include <immintrin.h>
+    static inline unsigned flush_subnormals(void) { unsigned mode = _mm_getcsr(); _mm_setcsr(mode | 0x8040); return mode; }
+    static inline void restore_subnormals(unsigned mode) { _mm_setcsr(mode); }
+    #else
+    static inline unsigned flush_subnormals(void) { return 0; }
+    static inline void restore_subnormals(unsigned mode) { (void)mode; }
+    #endif
+    """
+    unsigned flush_subnormals() noexcept nogil
+    void restore_subnormals(unsigned) noexcept nogil
+
+
+UNARY = {"neg": OP_neg, "exp": OP_exp, "log": OP_log, "sqrt": OP_sqrt, "square": OP_square, "abs": OP_abs, "sign": OP_sign,
+         "tanh": OP_tanh, "sigmoid": OP_sigmoid, "softplus": OP_softplus, "relu": OP_relu}
+BINARY = {"add": OP_add, "sub": OP_sub, "mul": OP_mul, "div": OP_div, "maximum": OP_maximum, "minimum": OP_minimum, "eq": OP_eq,
+          "ne": OP_ne, "lt": OP_lt, "le": OP_le, "gt": OP_gt, "ge": OP_ge, "tanh_grad": OP_tanh_grad,
+          "sigmoid_grad": OP_sigmoid_grad, "softplus_grad": OP_softplus_grad, "relu_grad": OP_relu_grad}
+ROWS = {"sum": OP_sum, "max": OP_max, "softmax": OP_softmax, "log_softmax": OP_log_softmax, "logsumexp": OP_logsumexp}
+
+cdef enum:
+    UNARY_KIND, BINARY_KIND, ROW_KIND, WHERE_KIND, CLIP_KIND, COPY_KIND, CAST_KIND, MATMUL_KIND
+
+KINDS = {"where": WHERE_KIND, "clip": CLIP_KIND, "copy": COPY_KIND, "cast": CAST_KIND, "matmul": MATMUL_KIND}
+CASTS = {"bool": 0, "int32": 1, "int64": 2, "float32": 3, "float64": 4}
+
+cdef enum:
+    ABSOLUTE, EVEN, ODD, BLOCK  # how an operand follows time: step by step; two places by turns (this one, the other); not at all
+
+
+cdef struct Operand:
+    int base
+    int mode
+    int step
+    ptrdiff_t offset  # bytes
+    ptrdiff_t time
+    ptrdiff_t row
+
+
+cdef struct Instruction:
+    int kind
+    int number           # which loop; of a cast, the type it reads; of a product, the packed matrix
+    int precision        # 0 float32, 1 float64
+    int flat             # rows follow each other in all operands: one loop serves them all
+    int count            # operands read
+    ptrdiff_t columns    # elements of a row of the result; of a row operation, of what it reads
+    ptrdiff_t item       # bytes of an element of the result
+    double low
+    double high
+    Operand out
+    Operand ins[3]
+
+
+cdef struct Stage:
+    int first
+    int last
+    int rows             # rows that pass together; 0: a matrix product
+
+
+cdef inline char* place(Operand* o, char** bases, char* arena, ptrdiff_t i, ptrdiff_t t, ptrdiff_t row) noexcept nogil:
+    """The address of an operand's row at iteration i, which is time t."""
+    if o.mode == ABSOLUTE:
+        return bases[o.base] + o.offset + t * o.time + row * o.row
+    if o.mode == BLOCK:
+        return arena + o.offset
+    return bases[o.base] + o.offset + ((i + (o.mode == ODD)) & 1) * o.time + row * o.row
+
+
+cdef void copy_row(const char* x, int step, char* out, ptrdiff_t n, ptrdiff_t item) noexcept nogil:
+    cdef ptrdiff_t k
+    if step:
+        memcpy(out, x, n * item)
+    elif item == 4:
+        for k in range(n):
+            (<int32_t*>out)[k] = (<int32_t*>x)[0]
+    elif item == 8:
+        for k in range(n):
+            (<int64_t*>out)[k] = (<int64_t*>x)[0]
+    else:
+        for k in range(n):
+            out[k] = x[0]
+
+
+ctypedef fused Real:
+    float
+    double
+
+ctypedef fused Source:
+    Bool
+    int32_t
+    int64_t
+    float
+    double
+
+
+cdef void cast(const Source* x, int step, Real* out, ptrdiff_t n) noexcept nogil:
+    cdef ptrdiff_t k
+    for k in range(n):
+        out[k] = <Real>x[k * step]
+
+
+cdef void cast_to(int source, const char* x, int step, Real* out, ptrdiff_t n) noexcept nogil:
+    if source == 0:
+        cast[Bool, Real](<Bool*>x, step, out, n)
+    elif source == 1:
+        cast[int32_t, Real](<int32_t*>x, step, out, n)
+    elif source == 2:
+        cast[int64_t, Real](<int64_t*>x, step, out, n)
+    elif source == 3:
+        cast[float, Real](<float*>x, step, out, n)
+    else:
+        cast[double, Real](<double*>x, step, out, n)
+
+
+cdef void one_row(Instruction* s, const Loops* table, const char* a, const char* b, const char* c, char* out, ptrdiff_t n) noexcept nogil:
+    if s.kind == BINARY_KIND:
+        table.binary[s.number](a, s.ins[0].step, b, s.ins[1].step, out, n)
+    elif s.kind == UNARY_KIND:
+        table.unary[s.number](a, out, n)
+    elif s.kind == ROW_KIND:
+        table.row[s.number](a, out, 1, n)
+    elif s.kind == WHERE_KIND:
+        table.where(<const Bool*>a, b, s.ins[1].step, c, s.ins[2].step, out, n)
+    elif s.kind == CLIP_KIND:
+        table.clip(a, s.low, s.high, out, n)
+    elif s.kind == COPY_KIND:
+        copy_row(a, s.ins[0].step, out, n, s.item)
+    elif s.precision == 0:
+        cast_to[float](s.number, a, s.ins[0].step, <float*>out, n)
+    else:
+        cast_to[double](s.number, a, s.ins[0].step, <double*>out, n)
+
+
+cdef class Program:
+    """A program ready to run: see the module. `stages` is a list of (rows, [instruction]), an instruction a tuple
+
+    (name, precision, columns, item, settings, out, *ins), an operand (base, mode, step, offset, time, row), all in bytes.
+    """
+
+    cdef Instruction* code
+    cdef Stage* stages
+    cdef readonly int stage_count
+    cdef readonly int packs
+    cdef readonly ptrdiff_t arena
+
+    def __cinit__(self, list stages, ptrdiff_t arena):
+        cdef int i = 0, k, total = sum([len(instructions) for _, instructions in stages])
+        cdef Instruction* s
+        self.stage_count = len(stages)
+        self.arena = arena
+        self.code = <Instruction*>calloc(max(total, 1), sizeof(Instruction))
+        self.stages = <Stage*>calloc(max(self.stage_count, 1), sizeof(Stage))
+        if self.code == NULL or self.stages == NULL:
+            raise MemoryError("no memory for a program")
+        for k, (rows, instructions) in enumerate(stages):
+            self.stages[k] = Stage(i, i + len(instructions), rows)
+            for name, precision, columns, item, settings, out, *ins in instructions:
+                s = &self.code[i]
+                i += 1
+                s.precision, s.columns, s.item, s.count = precision, columns, item, len(ins)
+                self.operation(s, name, settings)
+                s.flat = s.kind != ROW_KIND and s.kind != MATMUL_KIND
+                self.operand(s, &s.out, out)
+                for j in range(s.count):
+                    self.operand(s, &s.ins[j], ins[j])
+
+    cdef operation(self, Instruction* s, name, settings):
+        if name in UNARY:
+            s.kind, s.number = UNARY_KIND, UNARY[name]
+        elif name in BINARY:
+            s.kind, s.number = BINARY_KIND, BINARY[name]
+        elif name in ROWS:
+            s.kind, s.number = ROW_KIND, ROWS[name]
+        else:
+            s.kind = KINDS[name]
+            if s.kind == CLIP_KIND:
+                s.low, s.high = settings
+            elif s.kind == CAST_KIND:
+                s.number = CASTS[settings]
+            elif s.kind == MATMUL_KIND:
+                s.number = settings
+                self.packs = max(self.packs, s.number + 1)
+
+    cdef operand(self, Instruction* s, Operand* o, values):
+        o.base, o.mode, o.step, o.offset, o.time, o.row = values[:6]
+        cdef ptrdiff_t item = values[6]
+        if not ((o.step == 1 and o.row == s.columns * item) or (o.step == 0 and o.row == 0)):
+            s.flat = 0
+
+    def __dealloc__(self):
+        free(self.code)
+        free(self.stages)
+
+    cdef void block(self, Stage* stage, char** bases, char* arena, ptrdiff_t i, ptrdiff_t t, ptrdiff_t row, ptrdiff_t rows) noexcept nogil:
+        """A few rows through the instructions of a block."""
+        cdef int k
+        cdef ptrdiff_t r
+        cdef Instruction* s
+        cdef char* out
+        cdef char* a
+        cdef char* b
+        cdef char* c
+        cdef ptrdiff_t out_row, a_row, b_row, c_row
+        for k in range(stage.first, stage.last):
+            s = &self.code[k]
+            out, a = place(&s.out, bases, arena, i, t, row), place(&s.ins[0], bases, arena, i, t, row)
+            b = place(&s.ins[1], bases, arena, i, t, row) if s.count > 1 else NULL
+            c = place(&s.ins[2], bases, arena, i, t, row) if s.count > 2 else NULL
+            if s.flat:
+                one_row(s, loops(s.precision), a, b, c, out, rows * s.columns)
+                continue
+            out_row, a_row, b_row, c_row = s.out.row, s.ins[0].row, s.ins[1].row, s.ins[2].row
+            for r in range(rows):
+                one_row(s, loops(s.precision), a, b, c, out, s.columns)
+                out, a, b, c = out + out_row, a + a_row, b + b_row, c + c_row
+
+    cdef void play(self, char** bases, const Pack** packs, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t steps, bint reverse, ptrdiff_t first,
+                   ptrdiff_t last, char* arena, const int* stop) noexcept nogil:
+        """Iterations begin to end, rows first to last."""
+        cdef ptrdiff_t i, t, row, some
+        cdef int k
+        cdef Stage* stage
+        cdef Instruction* s
+        cdef const Pack* pack
+        cdef unsigned mode = flush_subnormals()
+        for i in range(begin, end):
+            if stop[0]:
+                break
+            t = steps - 1 - i if reverse else i
+            for k in range(self.stage_count):
+                stage = &self.stages[k]
+                if stage.rows == 0:
+                    s = &self.code[stage.first]
+                    pack = packs[s.number]
+                    pack.gemm.gemm(last - first, s.columns, pack.depth, place(&s.ins[0], bases, arena, i, t, first),
+                                   s.ins[0].row // s.item, 1, pack.data, pack.gemm.width, pack.depth * pack.gemm.width,
+                                   place(&s.out, bases, arena, i, t, first), s.out.row // s.item, 0, NULL)
+                    continue
+                row = first
+                while row < last:
+                    some = stage.rows if last - row > stage.rows else last - row
+                    self.block(stage, bases, arena, i, t, row, some)
+                    row += some
+        restore_subnormals(mode)
+
+
+cdef class Run:
+    """One call of a program: its arrays and packed matrices. `part` may be called from several threads, with rows of their own."""
+
+    cdef Program program
+    cdef list arrays
+    cdef list packed
+    cdef char** bases
+    cdef const Pack** packs
+    cdef int stop
+    cdef ptrdiff_t steps
+    cdef bint reverse
+
+    def __cinit__(self, Program program, list arrays, list packed, ptrdiff_t steps, bint reverse):
+        cdef int k
+        self.program, self.arrays, self.packed, self.steps, self.reverse = program, arrays, packed, steps, reverse
+        if len(packed) < program.packs:
+            raise ValueError(f"the program multiplies by {program.packs} matrices, got {len(packed)}")
+        self.bases = <char**>calloc(len(arrays) + 1, sizeof(char*))
+        self.packs = <const Pack**>calloc(len(packed) + 1, sizeof(void*))
+        if self.bases == NULL or self.packs == NULL:
+            raise MemoryError("no memory to run a program")
+        for k in range(len(arrays)):
+            self.bases[k] = cnp.PyArray_BYTES(<cnp.ndarray?>arrays[k])
+        for k in range(len(packed)):
+            self.packs[k] = &(<Packed?>packed[k]).pack
+
+    def __dealloc__(self):
+        free(self.bases)
+        free(self.packs)
+
+    def halt(self):
+        """Make every `part` return at its next time step."""
+        self.stop = 1
+
+    def part(self, ptrdiff_t first, ptrdiff_t last, ptrdiff_t piece, bint signals):
+        """All time steps for rows first to last, `piece` steps at a time; between pieces, if `signals`, Python looks for them."""
+        cdef char* arena = NULL
+        cdef ptrdiff_t begin = 0, end
+        if posix_memalign(<void**>&arena, 64, self.program.arena + 64):
+            raise MemoryError("no memory to run a program")
+        try:
+            while begin < self.steps and not self.stop:
+                end = min(begin + piece, self.steps)
+                with nogil:
+                    self.program.play(self.bases, self.packs, begin, end, self.steps, self.reverse, first, last, arena, &self.stop)
+                begin = end
+                if signals and begin < self.steps:
+                    PyErr_CheckSignals()
+        except BaseException:
+            self.stop = 1
+            raise
+        finally:
+            free(arena)

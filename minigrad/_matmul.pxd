@@ -1,0 +1,22 @@
+# The matrix product, as the executor of compiled scans calls it.
+from libc.stddef cimport ptrdiff_t
+
+
+cdef extern from "gemm.h" nogil:
+    ctypedef struct Gemm:
+        ptrdiff_t width
+        ptrdiff_t buffer
+        void (*pack)(const void*, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, void*) noexcept nogil
+        void (*gemm)(ptrdiff_t, ptrdiff_t, ptrdiff_t, const void*, ptrdiff_t, ptrdiff_t, const void*, ptrdiff_t, ptrdiff_t,
+                     void*, ptrdiff_t, int, void*) noexcept nogil
+
+
+cdef struct Pack:
+    const Gemm* gemm
+    ptrdiff_t depth
+    ptrdiff_t columns
+    void* data
+
+
+cdef class Packed:
+    cdef Pack pack

@@ -1,0 +1,271 @@
+"""scan: `for x in xs: carry, y = step(carry, x)` as a compiled tape.
+
+    trace    run `step` once with a listener: a list of calls
+    hoist    what needs no carry runs ahead of the loop, for all time steps at once
+    sink     the backward loop from the gradient rules; what feeds only weights runs after it
+    rows     calls as instructions of the executor
+    fuse     instructions in blocks that stay in the nearest cache
+    plan     where every value lives
+    run      the loop in compiled code (kernels/program.pyx), on slices of the batch
+
+A step that cannot be compiled runs as the loop it is written as, and `scan_report()` says why.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from minigrad import config, random
+from minigrad.errors import ShapeError
+from minigrad.ops import concatenate, stack
+from minigrad.recording import is_recording, no_grad, tracer
+from minigrad.tape import Tensor
+
+from .report import Report
+from .trace import Trace, Untraceable, fresh, pair, run_step
+from .tree import Tree, flatten, unflatten
+
+PASSES = ("hoist", "sink", "fuse", "plan")
+
+
+def chosen_passes(text: str) -> frozenset[str]:
+    """The passes that MINIGRAD_PASSES names: all by default, `none`, or a list with commas."""
+    if not text:
+        return frozenset(PASSES)
+    names = frozenset(name for name in text.split(",") if name and name != "none")
+    if names - set(PASSES):
+        raise ValueError(f"MINIGRAD_PASSES names {', '.join(sorted(names - set(PASSES)))}; the passes are {', '.join(PASSES)}, or none")
+    return names
+
+
+class Settings(threading.local):
+    """How scans run: MINIGRAD_PASSES and MINIGRAD_SCAN (compile, eager or check) from the environment, and the last report."""
+
+    def __init__(self) -> None:
+        self.passes = chosen_passes(config.flag("MINIGRAD_PASSES"))
+        self.mode = config.flag("MINIGRAD_SCAN") or "compile"
+        self.report: Report | None = None
+
+
+settings = Settings()
+
+
+def scan(step: Any, carry: Tree, xs: Tree, *, reverse: bool = False, length: int | None = None) -> tuple[Tree, Tree]:
+    """`for x in xs: carry, y = step(carry, x)`; returns the last carry and all y, stacked along a first axis of time.
+
+    carry, xs and y are tensors, or nested tuples, lists and dicts of them (y and xs may be None). Every tensor of xs is (T, ...); with
+    xs=None, `length` is T. With `reverse` time runs from the last x to the first, and each y stands at the place of its x. With T = 0 the
+    carry comes back as it is. `step` is a function of its arguments and of the tensors it closes over, all of which get their gradients;
+    what else it does in Python happens when it is traced, not at every step. What can be compiled is; `scan_report()` says what was
+    done, or why not. Raises ShapeError if lengths differ, TypeError if step does not return a pair.
+
+    >>> total, sums = scan(lambda carry, x: (carry + x, carry + x), Tensor(0.0), Tensor([1.0, 2.0, 3.0]))
+    >>> total, sums
+    (tensor(6.), tensor([1., 3., 6.]))
+    """
+    carry_leaves, carry_kind = flatten(carry)
+    xs_leaves, xs_kind = flatten(xs)
+    carry_leaves = [leaf if isinstance(leaf, Tensor) else Tensor(leaf) for leaf in carry_leaves]
+    xs_leaves = [leaf if isinstance(leaf, Tensor) else Tensor(leaf) for leaf in xs_leaves]
+    call = Call(step, carry_leaves, carry_kind, xs_leaves, xs_kind, reverse, steps_of(xs_leaves, length))
+    watcher = tracer.get()
+    if watcher is not None:
+        watcher.fail("an inner scan")
+        return call.eager()
+    if call.steps == 0:
+        return call.nothing()
+    if settings.mode == "eager" or config.kernels() is None:
+        return call.fallback("scans are set to run as loops" if settings.mode == "eager" else "the compiled kernels are missing or switched off")
+    return call.run()
+
+
+def scan_report() -> Report | None:
+    """What the last scan of this thread did: compiled or not, why not, what each pass moved; None before the first. Print it.
+
+    >>> _ = scan(lambda h, x: (h * 0.5 + x, None), Tensor([1.0]), Tensor([[1.0], [2.0]]))
+    >>> scan_report().compiled in (True, False)
+    True
+    """
+    return settings.report
+
+
+def steps_of(leaves: list[Tensor], length: int | None) -> int:
+    """T, which all of xs and `length` agree on."""
+    for leaf in leaves:
+        if not leaf.ndim:
+            raise ShapeError("scan: xs holds a tensor of no axis; the first axis of every tensor of xs is time")
+    lengths = {leaf.shape[0] for leaf in leaves} | ({length} if length is not None else set())
+    if len(lengths) != 1:
+        said = "give length= when xs has no tensors" if not lengths else f"xs and length= say {', '.join(map(str, sorted(lengths)))}"
+        raise ShapeError(f"scan: the number of time steps is not one number: {said}")
+    return int(lengths.pop())
+
+
+class Call:
+    """One call of scan."""
+
+    def __init__(
+        self, step: Any, carry: list[Tensor], carry_kind: Any, xs: list[Tensor], xs_kind: Any, reverse: bool, steps: int
+    ) -> None:
+        self.step = step
+        self.carry = carry
+        self.carry_kind = carry_kind
+        self.xs = xs
+        self.xs_kind = xs_kind
+        self.reverse = reverse
+        self.steps = steps
+
+    def times(self) -> Any:
+        """The time steps in the order they run."""
+        return range(self.steps - 1, -1, -1) if self.reverse else range(self.steps)
+
+    def x(self, t: int) -> Tree:
+        """x at time t."""
+        return unflatten(self.xs_kind, [leaf[t] for leaf in self.xs])
+
+    def eager(self) -> tuple[Tree, Tree]:
+        """The loop itself."""
+        carry = unflatten(self.carry_kind, self.carry)
+        ys: list[Any] = [None] * self.steps
+        for t in self.times():
+            carry, ys[t] = pair(self.step(carry, self.x(t)))
+        return carry, joined(ys)
+
+    def fallback(self, reason: str) -> tuple[Tree, Tree]:
+        """The loop itself, and a report that says why."""
+        settings.report = Report(False, reason, self.steps)
+        return self.eager()
+
+    def nothing(self) -> tuple[Tree, Tree]:
+        """No time steps: the carry as it is, and ys of length 0 in the shapes that a step would give."""
+        zeros = [Tensor(leaf.numpy()[:0].sum(axis=0, dtype=leaf.dtype)) for leaf in self.xs]
+        state = random.get_rng_state()
+        with no_grad():
+            _, y = pair(self.step(unflatten(self.carry_kind, self.carry), unflatten(self.xs_kind, zeros)))
+        random.set_rng_state(state)
+        settings.report = Report(False, "no time steps", 0)
+        leaves, kind = flatten(y)
+        return unflatten(self.carry_kind, self.carry), unflatten(kind, [Tensor((leaf if isinstance(leaf, Tensor) else Tensor(leaf)).numpy()[None][:0]) for leaf in leaves])
+
+    # ---- compiled
+
+    def run(self) -> tuple[Tree, Tree]:
+        """Trace the first and the last step, find or make the plan, run it; or the loop itself."""
+        state = random.get_rng_state()
+        times = self.times()
+        try:
+            trace, carry, y = self.trace(times[0], self.carry)
+        except Untraceable as problem:
+            random.set_rng_state(state)
+            return self.fallback(str(problem))
+        changed = [
+            (old.shape, old.dtype) != (new.shape, new.dtype) for old, new in zip(trace.carry, trace.new_carry, strict=True)
+        ]
+        random.set_rng_state(state)
+        if any(changed):
+            return self.peeled(trace)
+        if self.steps > 1:
+            try:
+                again = self.trace(times[-1], flatten(carry)[0])[0]
+            except Untraceable as problem:
+                random.set_rng_state(state)
+                return self.fallback(str(problem))
+            random.set_rng_state(state)
+            if again.key() != trace.key() or not same_constants(trace, again):
+                return self.fallback("the step is not the same at the first and at the last time")
+        return self.planned(trace)
+
+    def trace(self, t: int, carry: list[Any]) -> tuple[Trace, Tree, Tree]:
+        """The step at time t under a tracer."""
+        from minigrad.tape import wrap
+
+        leaves = [fresh(leaf if isinstance(leaf, Tensor) else Tensor(leaf)) for leaf in carry]
+        x = [wrap(leaf._array[t], None) if leaf.ndim > 1 else Tensor(leaf._array[t]) for leaf in self.xs]
+        return run_step(self.step, unflatten(self.carry_kind, leaves), unflatten(self.xs_kind, x))
+
+    def peeled(self, trace: Trace) -> tuple[Tree, Tree]:
+        """The first carry broadcasts or changes its dtype: one step as it is written, then the others."""
+        times = self.times()
+        carry, first = pair(self.step(unflatten(self.carry_kind, self.carry), self.x(times[0])))
+        leaves, kind = flatten(carry)
+        leaves = [leaf if isinstance(leaf, Tensor) else Tensor(leaf) for leaf in leaves]
+        if self.steps == 1:
+            settings.report = Report(False, "one step", 1)
+            return carry, joined([first])
+        rest = [leaf[:-1] if self.reverse else leaf[1:] for leaf in self.xs]
+        call = Call(self.step, leaves, kind, rest, self.xs_kind, self.reverse, self.steps - 1)
+        same = [(leaf.shape, leaf.dtype) == (value.shape, value.dtype) for leaf, value in zip(leaves, trace.carry, strict=True)]
+        if getattr(self, "peeled_before", False) or all(same):
+            carry, ys = call.fallback("the carry goes on changing its shape or dtype")
+        else:
+            call.peeled_before = True  # type: ignore[attr-defined]
+            carry, ys = call.run()
+        return carry, behind(first, ys, self.reverse)
+
+    def planned(self, trace: Trace) -> tuple[Tree, Tree]:
+        """Run the plan of a trace."""
+        from .build import plan_for
+        from .replay import replaying
+        from .run import ahead, evaluate, forward, results
+
+        tensors, recording = trace.tensors, is_recording()
+        wanted = tuple(
+            [tuple([recording and tensor.node is not None for tensor in group]) for group in (self.carry, self.xs, tensors)]
+        )
+        plan, cached = plan_for(trace, self.reverse, wanted, settings.passes)
+        if isinstance(plan, str):
+            return self.fallback(plan)
+        env: dict[Any, Any] = dict(zip(plan.trace.carry, self.carry, strict=True))
+        env.update(zip(plan.trace.xs, self.xs, strict=True))
+        env.update(zip(plan.trace.consts, tensors, strict=True))
+        env.update(drawn(plan.trace, self))
+        evaluate(plan.division.once, env)
+        ahead(plan, env, self.steps)
+        arrays = forward(plan, env, self.steps)
+        carry, ys = results(plan, env, arrays, self.steps, replaying(plan, env, self.steps, self.reverse))
+        settings.report = Report(True, "", self.steps, plan, cached)
+        if settings.mode == "check":
+            from .check import compare
+
+            compare(self, carry, ys)
+        return unflatten(plan.trace.carry_kind, carry), unflatten(plan.trace.ys_kind, ys)
+
+
+def drawn(trace: Trace, call: Call) -> dict[Any, Tensor]:
+    """All random draws of a scan, in the order in which the loop would make them."""
+    if not trace.draws:
+        return {}
+    found: list[list[Any]] = [[None] * call.steps for _ in trace.draws]
+    for t in call.times():
+        for number, how in enumerate(trace.drawn):
+            found[number][t] = random.draw(*how)
+    import numpy as np
+
+    return {value: Tensor(np.stack(arrays)) for value, arrays in zip(trace.draws, found, strict=True)}
+
+
+def same_constants(a: Trace, b: Trace) -> bool:
+    """Whether two traces close over the same tensors, or over arrays with the same numbers."""
+    return all(
+        x is y or (x.node is None and y.node is None and not x.parameter and x.shape == y.shape and x._array.tobytes() == y._array.tobytes())
+        for x, y in zip(a.tensors, b.tensors, strict=True)
+    )
+
+
+def joined(ys: list[Tree]) -> Tree:
+    """The y of all steps, each tensor stacked along a first axis."""
+    columns = [flatten(y) for y in ys]
+    kind = columns[0][1]
+    if any(other != kind for _, other in columns):
+        raise TypeError("scan: y has another structure at some steps than at the first")
+    return unflatten(kind, [stack(list(column)) for column in zip(*[leaves for leaves, _ in columns], strict=True)])
+
+
+def behind(first: Tree, rest: Tree, reverse: bool) -> Tree:
+    """The y of the step that ran first beside those of all others, in the order of time."""
+    leaves, kind = flatten(first)
+    others = flatten(rest)[0]
+    pairs = [(leaf if isinstance(leaf, Tensor) else Tensor(leaf)).expand_dims(0) for leaf in leaves]
+    both = [concatenate([other, one] if reverse else [one, other]) for one, other in zip(pairs, others, strict=True)]
+    return unflatten(kind, both)

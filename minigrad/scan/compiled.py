@@ -1,0 +1,183 @@
+"""A plan: the forward loop of a traced step, and the backward loops for the gradients that were asked of it, ready to run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minigrad._program import Program  # type: ignore[import-not-found]
+
+from .fuse import Stage, stages_of
+from .hoist import CONST, LOOP, Division, divide
+from .plan import Array, Layout, claim, copied, flops
+from .rows import Buffer, Lowering, Ref
+from .sink import Backward, Sink, backward_of, needing
+from .trace import Trace, Value
+
+
+class Loop:
+    """One loop, encoded: its stages, arrays, the matrices it multiplies by, and the work of one row of one time step."""
+
+    def __init__(self, lowering: Lowering, layout: Layout, fuse: bool) -> None:
+        self.stages: list[Stage] = stages_of(lowering.instructions, fuse)
+        arena = layout.settle(self.stages)
+        self.program = Program(layout.encode(self.stages), arena)
+        self.arrays: list[Array] = list(layout.arrays)
+        self.matrices: list[Any] = lowering.matrices
+        self.flops = flops(lowering.instructions, [value.shape[1 if turned else 0] for value, turned in self.matrices])
+
+
+class Plan:
+    """What a scan runs, for one program, its shapes but for T, and which of its tensors require a gradient."""
+
+    def __init__(self, trace: Trace, batch: int | None, reverse: bool, wanted: tuple[Any, Any, Any], passes: frozenset[str]) -> None:
+        self.trace = trace
+        self.batch = batch
+        self.rows = 1 if batch is None else batch
+        self.reverse = reverse
+        self.passes = passes
+        self.division: Division = divide(trace, batch, "hoist" in passes)
+        self.needs, self.carry_needs = needing(self.division, *map(list, wanted))
+        self.records = bool(self.needs)
+        self.forward()
+        self.backwards: dict[tuple[bool, ...], BackwardPlan] = {}
+
+    def forward(self) -> None:
+        """Lower the loop, decide what is kept, and lay everything out."""
+        division = self.division
+        lowering = self.lowering = Lowering(self.batch, division.level)
+        for number, value in enumerate(self.trace.carry):
+            lowering.source("carry", number, value)
+        for number, value in enumerate(division.inputs):
+            lowering.source("input", number, value)
+        for call in division.loop:
+            lowering.lower(call)
+        taken: set[Buffer] = set()
+        after = [claim(lowering, self.ref(value), value, taken) for value in division.new_carry]
+        slot_of = {buffer: number for number, buffer in enumerate(after)}
+        self.y_refs: list[Ref | None] = [None] * len(division.ys)
+        stacked: set[Buffer] = set()
+        for number, value in enumerate(division.ys):
+            if division.level[value] == LOOP:
+                ref = lowering.refs[value]
+                if not (ref.whole() and ref.buffer in slot_of):
+                    buffer = claim(lowering, ref, value, taken)
+                    ref = Ref(buffer, 0, buffer.width)
+                self.y_refs[number] = ref
+                stacked.add(ref.buffer)
+        stacked |= {lowering.refs[value].buffer.root()[0] for value in self.kept()}
+        layout = self.layout = Layout(self.rows, self.reverse, "plan" in self.passes)
+        self.slots: list[Array] = []
+        for number, value in enumerate(self.trace.carry):
+            before = lowering.refs[value].buffer
+            self.slots.append(layout.slots(before, after[number], before in stacked or after[number] in stacked, "slots"))
+        for buffer in stacked:
+            if buffer.kind == "result" and buffer not in layout.places:
+                layout.stack(buffer)
+            layout.given(buffer)
+        for value in division.inputs:
+            layout.given(lowering.refs[value].buffer)
+        self.loop = Loop(lowering, layout, "fuse" in self.passes)
+
+    def ref(self, value: Value) -> Ref:
+        """Where a value of the forward loop lies."""
+        if self.division.level[value] == CONST:
+            return self.lowering.constant(value, value.shape, self.lowering.columns_of(value.shape), value.dtype)
+        return self.lowering.refs[value]
+
+    def kept(self) -> set[Value]:
+        """What the backward loop, with all outputs used, reads of the forward one."""
+        if not self.records:
+            return set()
+        back = backward_of(self.division, self.needs, self.carry_needs, [True] * len(self.division.ys))
+        self.full = back
+        read = {value for call in back.calls for value in call.values()} | {value for sink in back.sinks for value in sink.reads()}
+        read |= {value for value in (*back.new_carry, *back.inputs) if value is not None}
+        return {value for value in read if value in self.lowering.refs}
+
+    def backward(self, ys: tuple[bool, ...]) -> BackwardPlan:
+        """The backward loop for gradients of the marked ys (and of the carry)."""
+        found = self.backwards.get(ys)
+        if found is None:
+            found = self.backwards[ys] = BackwardPlan(self, ys)
+        return found
+
+    def counts(self) -> dict[str, int]:
+        """What each pass did, for reports and tests."""
+        shared = sum(len(stage.instructions) - 1 for stage in self.loop.stages)
+        local = sum(1 for place in self.layout.places.values() if place.array is None)
+        return {"hoist": self.division.moved, "sink": len(self.full.sinks) if self.records else 0, "fuse": shared, "plan": local}
+
+    def stacked(self, value: Value) -> tuple[Array, int, int, int]:
+        """Where the value lies for all time steps: array, first step, first column, columns."""
+        ref = self.lowering.refs[value]
+        root, start = ref.buffer.root()
+        place = self.layout.places[root]
+        assert place.array is not None
+        return place.array, place.shift, start + ref.start, ref.width
+
+
+class BackwardPlan:
+    """One backward loop, over the arrays of a forward one and some of its own."""
+
+    def __init__(self, plan: Plan, ys: tuple[bool, ...]) -> None:
+        self.back: Backward = backward_of(plan.division, plan.needs, plan.carry_needs, list(ys))
+        back = self.back
+        lowering = Lowering(plan.batch, plan.division.level)
+        layout = Layout(plan.rows, plan.reverse, "plan" in plan.passes)
+        layout.arrays, layout.consts = list(plan.loop.arrays), dict(plan.layout.consts)
+        self.cotangents: list[Value] = []
+        for value in plan.lowering.refs:
+            self.keep_readable(plan, lowering, layout, value)
+        for value in (*back.carry, *back.ys):
+            if value is not None:
+                lowering.source("cotangent", value.number, value)
+        for call in back.calls:
+            lowering.lower(call)
+        taken: set[Buffer] = set()
+        self.rings: list[Array | None] = []
+        pairs = []
+        for before, value, like in zip(back.carry, back.new_carry, plan.trace.carry, strict=True):
+            if before is None:
+                pairs.append(None)
+                continue
+            zero = Ref(lowering.number(0.0, like.dtype).buffer, 0, lowering.columns_of(like.shape), 0)
+            ref = zero if value is None else self.ref(lowering, value)
+            pairs.append((lowering.refs[before].buffer, claim(lowering, ref, like, taken)))
+        rings = {pair[0] for pair in pairs if pair is not None}
+        self.inputs = [None if value is None else self.kept(lowering, value, rings) for value in back.inputs]
+        self.sinks: list[tuple[Sink, Ref]] = [(sink, self.kept(lowering, sink.g, rings)) for sink in back.sinks]
+        for pair in pairs:
+            self.rings.append(None if pair is None else layout.slots(*pair, False, "ring"))
+        for ref in (*self.inputs, *[ref for _, ref in self.sinks]):
+            if ref is not None:
+                root = ref.buffer.root()[0]
+                if root.kind == "result" and (root not in layout.places or layout.places[root].array in self.rings):
+                    layout.stack(root)
+                layout.given(root)
+        self.layout = layout
+        self.loop = Loop(lowering, layout, "fuse" in plan.passes)
+
+    def keep_readable(self, plan: Plan, lowering: Lowering, layout: Layout, value: Value) -> None:
+        """Let the backward loop read a value that the forward loop has kept."""
+        ref = plan.lowering.refs[value]
+        root, start = ref.buffer.root()
+        place = plan.layout.places.get(root)
+        if place is None or place.array is None or place.array.steps not in ("T", "T+1"):
+            return
+        buffer = Buffer("kept", root.number, root.width, root.dtype, root.varies)
+        layout.places[buffer] = place
+        lowering.refs[value] = Ref(buffer, start + ref.start, ref.width, ref.step)
+
+    def ref(self, lowering: Lowering, value: Value) -> Ref:
+        """Where a value of the backward loop lies."""
+        if lowering.level[value] == CONST:
+            return lowering.constant(value, value.shape, lowering.columns_of(value.shape), value.dtype)
+        return lowering.refs[value]
+
+    def kept(self, lowering: Lowering, value: Value, rings: set[Buffer]) -> Ref:
+        """Where a gradient lies for all time steps; a copy where its own memory is overwritten from step to step."""
+        ref = self.ref(lowering, value)
+        root = ref.buffer.root()[0]
+        if root in rings or root.kind in ("const", "number") or not ref.step:
+            return copied(lowering, ref, value, lowering.columns_of(value.shape))
+        return ref

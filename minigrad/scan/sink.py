@@ -1,0 +1,277 @@
+"""The backward program, and sink: gradient work that feeds only weights leaves the loop.
+
+The program is traced from the rules of the operations, newest call first. A rule for an argument that the carry reaches becomes part
+of the backward loop. A rule for a constant is not run at each step: the gradient of its call's result is kept for all steps, and the
+rule then runs once with everything stacked along time: for a product, one product over T x B rows in place of T small ones and T sums.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+
+from minigrad.op import Into
+from minigrad.ops import add, all_ops, concatenate
+from minigrad.tape import Tensor, wrap
+
+from .hoist import CONST, Division
+from .trace import Call, Tracer, Untraceable, Value, listening
+
+OPS = all_ops()
+
+
+class Sink:
+    """One rule that runs after the loop: of `call`, for the constant at `position`, from the gradient `g` of the call's result."""
+
+    __slots__ = ("call", "g", "position")
+
+    def __init__(self, call: Call, position: int, g: Value) -> None:
+        self.call = call
+        self.position = position
+        self.g = g
+
+    def reads(self) -> list[Value]:
+        """The values of the loop that the rule asks for, besides g."""
+        names = wants(self.call.op.rules[self.position])
+        arguments = self.call.op.arguments
+        found = [self.call.out] if "out" in names else []
+        args = [self.call.args[arguments.index(name)] for name in names if name in arguments]
+        return found + [arg for arg in args if isinstance(arg, Value)]
+
+
+class Backward:
+    """The backward loop: calls that lead from the gradients of what a step gives to those of what it takes."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.once: list[Call] = []  # of constants alone: W transposed
+        self.carry: list[Value | None] = []  # gradients that come in: of the new carry ...
+        self.ys: list[Value | None] = []  # ... and of y
+        self.new_carry: list[Value | None] = []  # and that go out: of the carry before ...
+        self.inputs: list[Value | None] = []  # ... and of what the loop reads
+        self.sinks: list[Sink] = []
+        self.consts: list[Value] = []  # literals of the rules
+        self.tensors: list[Tensor] = []
+
+
+def wants(rule: Any) -> list[str]:
+    """What a rule asks for, by name."""
+    return list(inspect.signature(rule.rule if isinstance(rule, Into) else rule).parameters)
+
+
+def needing(division: Division, carry: list[bool], xs: list[bool], consts: list[bool]) -> tuple[set[Value], list[bool]]:
+    """The values that a gradient can reach, and which leaves of the carry do: a fixpoint, for a step feeds the next."""
+    trace = division.trace
+    carry = list(carry)
+    while True:
+        needs = {value for value, wanted in zip(trace.carry, carry, strict=True) if wanted}
+        needs |= {value for value, wanted in zip(trace.xs, xs, strict=True) if wanted}
+        needs |= {value for value, wanted in zip(trace.consts, consts, strict=True) if wanted}
+        for call in division.once + division.ahead + division.loop:
+            if call.recorded and call.out.dtype.kind == "f" and any(feeds(call, position, needs) for position in range(len(call.args))):
+                needs.add(call.out)
+        after = [before or new in needs for before, new in zip(carry, division.new_carry, strict=True)]
+        if after == carry:
+            return needs, carry
+        carry = after
+
+
+def feeds(call: Call, position: int, needs: set[Value]) -> bool:
+    """Whether the call has a gradient rule for its argument at `position`, which is in `needs`."""
+    arg = call.args[position]
+    return isinstance(arg, Value) and arg in needs and call.op.rules[0 if call.op.variadic else position] is not None
+
+
+class Builder:
+    """Plays the rules of a division's loop under a tracer, with arrays of ones for the values."""
+
+    def __init__(self, division: Division, needs: set[Value]) -> None:
+        self.division = division
+        self.needs = needs
+        self.listener = Tracer()
+        self.stand_ins: dict[Value, Tensor] = {}
+        self.totals: dict[Value, list[Any]] = {}  # gradients so far: a Value, or (start, stop, Value) for columns of the last axis
+        self.back = Backward()
+
+    def tensor(self, value: Value) -> Tensor:
+        """A tensor that stands for a value while rules are traced."""
+        found = self.stand_ins.get(value)
+        if found is None:
+            found = self.stand_ins[value] = wrap(np.ones(value.shape, value.dtype), None)
+            self.listener.known[id(found)] = value
+            self.listener.alive.append(found)
+        return found
+
+    def value(self, tensor: Tensor) -> Value:
+        """The place that a rule's result stands for."""
+        value: Value = self.listener.place(tensor)
+        self.stand_ins.setdefault(value, tensor)
+        return value
+
+    def total(self, value: Value) -> Value | None:
+        """The sum of what has arrived at a value."""
+        parts = self.totals.pop(value, None)
+        if not parts:
+            return None
+        whole = [self.tensor(part) for part in parts if isinstance(part, Value)]
+        slices = sorted([part for part in parts if not isinstance(part, Value)], key=lambda part: part[:2])
+        layers: list[list[Any]] = []  # columns that do not overlap share a layer
+        for part in slices:
+            layer = next((layer for layer in layers if layer[-1][1] <= part[0]), None)
+            layers.append([part]) if layer is None else layer.append(part)
+        whole += [self.joined(layer, value) for layer in layers]
+        result = whole[0]
+        for more in whole[1:]:
+            result = add(result, more)
+        return self.value(result)
+
+    def joined(self, layer: list[Any], value: Value) -> Tensor:
+        """Columns side by side, with zeros between them where none arrived."""
+        pieces, at = [], 0
+        for start, stop, g in [*layer, (value.shape[-1], value.shape[-1], None)]:
+            if start > at:
+                pieces.append(Tensor(np.zeros((*value.shape[:-1], start - at), value.dtype)))
+            if g is not None:
+                pieces.append(self.tensor(g).reshape(*value.shape[:-1], stop - start))
+            at = stop
+        return concatenate(pieces, axis=-1) if len(pieces) > 1 else pieces[0]
+
+    def arrive(self, value: Value, g: Tensor, op: Any) -> None:
+        """A rule of `op` gave the gradient g for a value."""
+        if g.shape != value.shape:
+            if not op.broadcasts:
+                raise Untraceable(f"a gradient rule of '{op.name}' gave shape {g.shape} for {value.shape}")
+            g = OPS["sum_to"](g, shape=value.shape)
+        if g.dtype != value.dtype:
+            g = g.astype(value.dtype)
+        self.totals.setdefault(value, []).append(self.value(g))
+
+    def pull(self, call: Call, g: Value) -> None:
+        """All rules of one call."""
+        op, level = call.op, self.division.level
+        if op.variadic:
+            settings = {name: call.settings[name] for name in wants(op.rules[0]) if name in call.settings}
+            shapes = [np.shape(arg) if not isinstance(arg, Value) else arg.shape for arg in call.args]
+            named = {"g": self.tensor(g), f"{op.arguments[0]}_shape": shapes, **settings}
+            several = op.rules[0](*[named[name] for name in wants(op.rules[0])])
+            for arg, part in zip(call.args, several, strict=True):
+                if isinstance(arg, Value) and arg in self.needs:
+                    if level[arg] == CONST:
+                        raise Untraceable(f"'{op.name}' joins a constant that requires a gradient to the carry")
+                    self.arrive(arg, part, op)
+            return
+        for position, arg in enumerate(call.args):
+            if not feeds(call, position, self.needs):
+                continue
+            if level[arg] == CONST:
+                self.back.sinks.append(Sink(call, position, g))
+            elif op.name == "getitem" and columns(call) is not None:
+                start, stop = columns(call)  # type: ignore[misc]
+                self.totals.setdefault(arg, []).append((start, stop, g))
+            else:
+                rule = op.rules[position]
+                rule = rule.rule if isinstance(rule, Into) else rule
+                part = rule(*[self.given(name, call, g) for name in wants(rule)])
+                if part is not None:
+                    self.arrive(arg, part, op)
+
+    def given(self, name: str, call: Call, g: Value) -> Any:
+        """What a rule calls `name`."""
+        op = call.op
+        if name == "g":
+            return self.tensor(g)
+        if name == "out":
+            return self.tensor(call.out)
+        if name in call.settings:
+            return call.settings[name]
+        if name in op.arguments:
+            arg = call.args[op.arguments.index(name)]
+            return self.tensor(arg) if isinstance(arg, Value) else arg
+        arg = call.args[op.arguments.index(name.removesuffix("_shape"))]
+        return arg.shape if isinstance(arg, Value) else np.shape(arg)
+
+
+def columns(call: Call) -> tuple[int, int] | None:
+    """Which columns of the last axis a call of getitem takes, all else whole; None if it does anything else."""
+    source = call.args[0].shape
+    index = call.settings["index"]
+    parts = list(index) if isinstance(index, tuple) else [index]
+    if Ellipsis in [part for part in parts if not isinstance(part, np.ndarray)]:
+        at = next(i for i, part in enumerate(parts) if part is Ellipsis)
+        parts[at : at + 1] = [slice(None)] * (len(source) - len(parts) + 1)
+    if len(parts) != len(source) or any(not isinstance(part, slice) or part != slice(None) for part in parts[:-1]):
+        return None
+    last = parts[-1]
+    if type(last) is int:
+        last = last % source[-1]
+        return last, last + 1
+    if not isinstance(last, slice):
+        return None
+    start, stop, step = last.indices(source[-1])
+    return (start, max(stop, start)) if step == 1 else None
+
+
+def backward_of(division: Division, needs: set[Value], carry: list[bool], ys: list[bool]) -> Backward:
+    """The backward program for gradients of the leaves of the carry and of ys that are marked."""
+    trace = division.trace
+    builder = Builder(division, needs)
+    back = builder.back
+    with listening(builder.listener):
+        for number, (value, wanted) in enumerate(zip(division.new_carry, carry, strict=True)):
+            g = cotangent(builder, number, trace.carry[number]) if wanted else None
+            back.carry.append(g)
+            if g is not None and value in needs:
+                builder.totals.setdefault(value, []).append(g)
+        for number, (value, wanted) in enumerate(zip(division.ys, ys, strict=True)):
+            reached = wanted and value in needs and division.level[value] == 2
+            g = cotangent(builder, len(carry) + number, value) if reached else None
+            back.ys.append(g)
+            if g is not None:
+                builder.totals.setdefault(value, []).append(g)
+        for call in reversed(division.loop):
+            if call.out in builder.totals:
+                total = builder.total(call.out)
+                if call.recorded and total is not None:
+                    builder.pull(call, total)
+        back.new_carry = [builder.total(value) if wanted else None for value, wanted in zip(trace.carry, carry, strict=True)]
+        back.inputs = [builder.total(value) if value in needs else None for value in division.inputs]
+    if builder.listener.reason:
+        raise Untraceable(f"in a gradient rule, {builder.listener.reason}")
+    found = builder.listener.trace
+    back.consts, back.tensors = found.consts, found.tensors
+    level = division.level
+    level.update(dict.fromkeys(back.consts, CONST))
+    for g in (*back.carry, *back.ys):
+        if g is not None:
+            level[g] = 2
+    for call in found.calls:
+        level[call.out] = max([level[value] for value in call.values()], default=CONST)
+        (back.once if level[call.out] == CONST else back.calls).append(call)
+    return trimmed(back)
+
+
+def cotangent(builder: Builder, number: int, like: Value) -> Value:
+    """The place of a gradient that comes in from outside."""
+    value = Value("cotangent", number, like.shape, like.dtype)
+    builder.tensor(value)
+    return value
+
+
+def trimmed(back: Backward) -> Backward:
+    """Without the calls that lead nowhere."""
+    alive = {value for value in (*back.new_carry, *back.inputs) if value is not None} | {sink.g for sink in back.sinks}
+    kept = []
+    for call in reversed(back.calls):
+        if call.out in alive:
+            alive.update(call.values())
+            kept.append(call)
+    back.calls = kept[::-1]
+    once = []
+    for call in reversed(back.once):
+        if call.out in alive:
+            alive.update(call.values())
+            once.append(call)
+    back.once = once[::-1]
+    return back
