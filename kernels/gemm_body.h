@@ -96,7 +96,11 @@ static void FN(pack)(const void *source, ptrdiff_t b_row, ptrdiff_t b_column, pt
     T *out = (T *)target;
     for (ptrdiff_t n = 0; n < columns; n += WIDTH, out += depth * WIDTH) {
         const ptrdiff_t width = columns - n < WIDTH ? columns - n : WIDTH;
-        if (b_column == 1 || width < WIDTH) {
+        if (b_column == 1 && width == WIDTH) {
+            for (ptrdiff_t k = 0; k < depth; k++) memcpy(out + k * WIDTH, b + k * b_row + n, WIDTH * sizeof(T));
+            continue;
+        }
+        if (width < WIDTH) {
             for (ptrdiff_t k = 0; k < depth; k++)
                 for (ptrdiff_t j = 0; j < WIDTH; j++)
                     out[k * WIDTH + j] = j < width ? b[k * b_row + (n + j) * b_column] : 0;
@@ -112,9 +116,14 @@ static void FN(pack)(const void *source, ptrdiff_t b_row, ptrdiff_t b_column, pt
     }
 }
 
+#define ROOM (ROWS_MAX <= 8 ? 8 : 16)
+
 /* Rows of A for tiles of `height` rows, term by term. */
 static void FN(pack_rows)(const T *a, ptrdiff_t a_row, ptrdiff_t a_k, ptrdiff_t rows, ptrdiff_t depth, T *out) {
-    for (ptrdiff_t k = 0; k < depth; k++)
+    ptrdiff_t k = 0;
+    if (a_row == 1 && a_k >= ROOM) /* whole vectors: what runs over is written again by the next term, or is ROOM at the end */
+        for (; k < depth - 1; k++) memcpy(out + k * rows, a + k * a_k, ROOM * sizeof(T));
+    for (; k < depth; k++)
         for (ptrdiff_t i = 0; i < rows; i++) out[k * rows + i] = a[i * a_row + k * a_k];
 }
 
@@ -123,7 +132,7 @@ static void FN(pack_rows)(const T *a, ptrdiff_t a_row, ptrdiff_t a_k, ptrdiff_t 
 
 /* C = or += A B. B is packed (b_k = WIDTH, b_panel = depth * WIDTH), or a matrix whose rows are contiguous (b_k = the
  * distance of its rows, b_panel = WIDTH) with a whole number of panels. Rows of A are read where they are if a_k is 1,
- * and else through `buffer`, which holds ROWS_AT_ONCE * DEPTH elements. */
+ * and else through `buffer`, which holds ROWS_AT_ONCE * DEPTH + ROOM elements. */
 static void FN(gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const void *pa, ptrdiff_t a_row, ptrdiff_t a_k,
                      const void *pb, ptrdiff_t b_k, ptrdiff_t b_panel, void *pc, ptrdiff_t c_row, int add,
                      void *buffer) {
@@ -165,7 +174,7 @@ static void FN(gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const v
     }
 }
 
-static const Gemm FN(gemms) = {WIDTH, ROWS_AT_ONCE * DEPTH, FN(pack), FN(gemm)};
+static const Gemm FN(gemms) = {WIDTH, ROWS_AT_ONCE *DEPTH + ROOM, FN(pack), FN(gemm)};
 
 #undef T
 #undef LANES
@@ -175,4 +184,5 @@ static const Gemm FN(gemms) = {WIDTH, ROWS_AT_ONCE * DEPTH, FN(pack), FN(gemm)};
 #undef PANELS
 #undef TILE
 #undef DEPTH
+#undef ROOM
 #undef ROWS_AT_ONCE

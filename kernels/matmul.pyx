@@ -7,6 +7,7 @@ functions return NotImplemented for what they do not serve (vectors, stacks of m
 cimport numpy as cnp
 from libc.stddef cimport ptrdiff_t
 from libc.stdlib cimport free
+from libc.string cimport memcpy
 from posix.stdlib cimport posix_memalign
 
 from minigrad._elementwise cimport isa_number
@@ -36,6 +37,9 @@ cdef void* aligned(ptrdiff_t size) except NULL:
     if posix_memalign(&memory, 64, max(size, 64)):
         raise MemoryError(f"no memory for {size} bytes")
     return memory
+
+
+include "pool.pxi"
 
 
 cdef class Packed:
@@ -91,11 +95,11 @@ cdef object result_of(cnp.ndarray a, ptrdiff_t columns, int ndim):
     for i in range(ndim - 1):
         shape[i] = cnp.PyArray_DIM(a, i)
     shape[ndim - 1] = columns
-    return cnp.PyArray_SimpleNew(ndim, shape, cnp.PyArray_TYPE(a))
+    return new_array(ndim, shape, cnp.PyArray_TYPE(a), cnp.PyArray_ITEMSIZE(a))
 
 
-cdef object product(a, b, ptrdiff_t b_row, ptrdiff_t b_column, ptrdiff_t depth, ptrdiff_t columns):
-    """a @ b for b[k, n] at k * b_row + n * b_column elements from its start."""
+cdef object product(a, b, ptrdiff_t b_row, ptrdiff_t b_column, ptrdiff_t depth, ptrdiff_t columns, bias):
+    """a @ b for b[k, n] at k * b_row + n * b_column elements from its start; the sums start from the bias, if there is one."""
     cdef cnp.ndarray left = <cnp.ndarray>a, right = <cnp.ndarray>b
     cdef int kind = kind_of(left), ndim = cnp.PyArray_NDIM(left)
     cdef Rows rows
@@ -115,17 +119,23 @@ cdef object product(a, b, ptrdiff_t b_row, ptrdiff_t b_column, ptrdiff_t depth, 
             return NotImplemented
     out = result_of(left, columns, ndim)
     cdef char* target = cnp.PyArray_BYTES(<cnp.ndarray>out)
+    cdef char* start = NULL if bias is None else cnp.PyArray_BYTES(<cnp.ndarray>bias)
+    cdef ptrdiff_t i
     cdef char* source = cnp.PyArray_BYTES(right)
     rest = (columns - whole + width - 1) // width * width
     cdef char* packed = <char*>aligned((rest * depth + (0 if rows.k == 1 else gemm.buffer)) * item)
     cdef char* buffer = packed + rest * depth * item
+    cdef bint add = start != NULL
     with nogil:
+        if add:
+            for i in range(rows.count):
+                memcpy(target + i * columns * item, start, columns * item)
         if whole:
-            gemm.gemm(rows.count, whole, depth, rows.data, rows.row, rows.k, source, b_row, width, target, columns, 0, buffer)
+            gemm.gemm(rows.count, whole, depth, rows.data, rows.row, rows.k, source, b_row, width, target, columns, add, buffer)
         if rest:
             gemm.pack(source + whole * b_column * item, b_row, b_column, depth, columns - whole, packed)
             gemm.gemm(rows.count, columns - whole, depth, rows.data, rows.row, rows.k, packed, width, depth * width,
-                      target + whole * item, columns, 0, buffer)
+                      target + whole * item, columns, add, buffer)
         free(packed)
     return out
 
@@ -137,7 +147,7 @@ def matmul(a, b, /):
     cdef cnp.ndarray right = <cnp.ndarray>b
     cdef ptrdiff_t item = cnp.PyArray_ITEMSIZE(right)
     return product(a, b, cnp.PyArray_STRIDE(right, 0) // item, cnp.PyArray_STRIDE(right, 1) // item, cnp.PyArray_DIM(right, 0),
-                   cnp.PyArray_DIM(right, 1))
+                   cnp.PyArray_DIM(right, 1), None)
 
 
 def linear(x, weight, bias, /):
@@ -146,11 +156,13 @@ def linear(x, weight, bias, /):
         return NotImplemented
     cdef cnp.ndarray right = <cnp.ndarray>weight
     cdef ptrdiff_t item = cnp.PyArray_ITEMSIZE(right)
-    out = product(x, weight, cnp.PyArray_STRIDE(right, 1) // item, cnp.PyArray_STRIDE(right, 0) // item,
-                  cnp.PyArray_DIM(right, 1), cnp.PyArray_DIM(right, 0))
-    if out is NotImplemented or bias is None:
-        return out
-    if (<object>bias).dtype is not out.dtype or (<object>bias).shape != (cnp.PyArray_DIM(right, 0),):
-        return NotImplemented
-    out += bias
-    return out
+    if bias is not None:
+        if not cnp.PyArray_CheckExact(bias) or cnp.PyArray_NDIM(<cnp.ndarray>bias) != 1:
+            return NotImplemented
+        if cnp.PyArray_TYPE(<cnp.ndarray>bias) != cnp.PyArray_TYPE(right) or kind_of(<cnp.ndarray>bias) < 0:
+            return NotImplemented
+        if cnp.PyArray_DIM(<cnp.ndarray>bias, 0) != cnp.PyArray_DIM(right, 0):
+            return NotImplemented
+        bias = cnp.PyArray_GETCONTIGUOUS(<cnp.ndarray>bias)
+    return product(x, weight, cnp.PyArray_STRIDE(right, 1) // item, cnp.PyArray_STRIDE(right, 0) // item,
+                   cnp.PyArray_DIM(right, 1), cnp.PyArray_DIM(right, 0), bias)

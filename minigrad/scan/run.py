@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import threads
-from minigrad._matmul import Packed  # type: ignore[import-not-found]
+from minigrad._matmul import Packed, empty  # type: ignore[import-not-found]
 from minigrad._program import Run  # type: ignore[import-not-found]
 from minigrad.errors import MutationError
 from minigrad.op import Into
@@ -139,7 +139,7 @@ def made(array: Array, env: Env, given: dict[tuple[str, int], Any], steps: int) 
     if array.kind == "number":
         return np.array([array.key], array.dtype)
     count = {"T": steps, "T+1": steps + 1, "2": 2, "1": 1}[array.steps]
-    return np.empty((count, array.rows, array.width), array.dtype)
+    return empty((count, array.rows, array.width), array.dtype)
 
 
 def play(loop: Loop, arrays: list[Any], env: Env, steps: int, rows: int, reverse: bool) -> None:
