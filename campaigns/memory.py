@@ -63,8 +63,9 @@ def repeat(step: Callable[[], None], steps: int) -> None:
 
 
 def measure(step: Callable[[], None], steps: int) -> tuple[list[int], list[int]]:
-    """The resident set at the quarters of a run, and the traced bytes at the middle and the end of a fifth quarter."""
+    """The resident set at the quarters of a run, after one to warm up, and the traced bytes at the middle and the end of one more."""
     resident_bytes, traced_bytes = [], []
+    repeat(step, steps // 4)
     for _ in range(4):
         repeat(step, steps // 4)
         resident_bytes.append(resident())

@@ -14,7 +14,6 @@ Kernels do not touch NumPy's floating-point error state: log(0) is -inf without 
 
 cimport numpy as cnp
 from libc.math cimport INFINITY
-from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t
 
 import os

@@ -14,7 +14,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 from posix.stdlib cimport posix_memalign
 
-from minigrad._elementwise cimport Bool, Loops, RowLoop, loops
+from minigrad._elementwise cimport Bool, Loops, loops
 from minigrad._elementwise cimport (
     OP_abs, OP_add, OP_div, OP_eq, OP_exp, OP_ge, OP_gt, OP_le, OP_log, OP_log_softmax, OP_logsumexp, OP_lt, OP_max, OP_maximum,
     OP_minimum, OP_mul, OP_ne, OP_neg, OP_relu, OP_relu_grad, OP_sigmoid, OP_sigmoid_grad, OP_sign, OP_softmax, OP_softplus,
@@ -221,7 +221,7 @@ cdef class Program:
     cdef void block(self, Stage* stage, char** bases, char* arena, ptrdiff_t i, ptrdiff_t t, ptrdiff_t row, ptrdiff_t rows) noexcept nogil:
         """A few rows through the instructions of a block."""
         cdef int k
-        cdef ptrdiff_t r
+        cdef ptrdiff_t _r
         cdef Instruction* s
         cdef char* out
         cdef char* a
@@ -237,7 +237,7 @@ cdef class Program:
                 one_row(s, loops(s.precision), a, b, c, out, rows * s.columns)
                 continue
             out_row, a_row, b_row, c_row = s.out.row, s.ins[0].row, s.ins[1].row, s.ins[2].row
-            for r in range(rows):
+            for _r in range(rows):
                 one_row(s, loops(s.precision), a, b, c, out, s.columns)
                 out, a, b, c = out + out_row, a + a_row, b + b_row, c + c_row
 

@@ -295,6 +295,7 @@ SAMPLES: dict[str, list[Sample]] = {
     "concatenate": joined(),
     "cross_entropy_grad": [Sample((spaced(len(s.args[1])), *s.args), {}, s.kind, s.layout) for s in TABLES],
     "cross_entropy_rows": TABLES,
+    "detach": unary(),
     "div": binary(),
     "eq": binary(ties=True),
     "exp": unary(),

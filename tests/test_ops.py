@@ -115,6 +115,7 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "concatenate": lambda *xs, axis=0: anp.concatenate(xs, axis=axis),
     "cross_entropy_grad": lambda dy, x, target: anp.reshape(dy, (-1, 1)) * (softmax(x) - one_hot(target, x)),
     "cross_entropy_rows": lambda x, target: log_sum_exp(x, axis=1) - anp.sum(x * one_hot(target, x), axis=1),
+    "detach": lambda x: np.array(x),
     "div": lambda a, b: a / (b * 1.0),
     "eq": lambda a, b: np.equal(a, b),
     "exp": anp.exp,
@@ -293,7 +294,7 @@ def ulps(got: Any, want: Any) -> float:
 def test_kernel_agrees_with_the_body(name: str, dtype: Any) -> None:
     """Where it serves. A row kernel sums in another order, and differences cancel: those are allowed a few ULP of the largest term."""
     op, served = OPS[name], 0
-    rows = name in ("softmax", "log_softmax", "logsumexp", "cross_entropy_rows", "cross_entropy_grad")
+    rows = name in ("linear", "matmul", "softmax", "log_softmax", "logsumexp", "cross_entropy_rows", "cross_entropy_grad")
     for sample in SAMPLES[name]:
         arrays = sample.arrays(dtype)
         with np.errstate(all="ignore"):

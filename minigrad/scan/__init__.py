@@ -76,7 +76,9 @@ def scan(step: Any, carry: Tree, xs: Tree, *, reverse: bool = False, length: int
     if call.steps == 0:
         return call.nothing()
     if settings.mode == "eager" or config.kernels() is None:
-        return call.fallback("scans are set to run as loops" if settings.mode == "eager" else "the compiled kernels are missing or switched off")
+        return call.fallback(
+            "scans are set to run as loops" if settings.mode == "eager" else "the compiled kernels are missing or switched off"
+        )
     return call.run()
 
 
@@ -105,9 +107,7 @@ def steps_of(leaves: list[Tensor], length: int | None) -> int:
 class Call:
     """One call of scan."""
 
-    def __init__(
-        self, step: Any, carry: list[Tensor], carry_kind: Any, xs: list[Tensor], xs_kind: Any, reverse: bool, steps: int
-    ) -> None:
+    def __init__(self, step: Any, carry: list[Tensor], carry_kind: Any, xs: list[Tensor], xs_kind: Any, reverse: bool, steps: int) -> None:
         self.step = step
         self.carry = carry
         self.carry_kind = carry_kind
@@ -115,6 +115,8 @@ class Call:
         self.xs_kind = xs_kind
         self.reverse = reverse
         self.steps = steps
+        self.peeled_before = False
+        self.state: Any = None  # of the random numbers, before the first step
 
     def times(self) -> Any:
         """The time steps in the order they run."""
@@ -146,22 +148,22 @@ class Call:
         random.set_rng_state(state)
         settings.report = Report(False, "no time steps", 0)
         leaves, kind = flatten(y)
-        return unflatten(self.carry_kind, self.carry), unflatten(kind, [Tensor((leaf if isinstance(leaf, Tensor) else Tensor(leaf)).numpy()[None][:0]) for leaf in leaves])
+        return unflatten(self.carry_kind, self.carry), unflatten(
+            kind, [Tensor((leaf if isinstance(leaf, Tensor) else Tensor(leaf)).numpy()[None][:0]) for leaf in leaves]
+        )
 
     # ---- compiled
 
     def run(self) -> tuple[Tree, Tree]:
         """Trace the first and the last step, find or make the plan, run it; or the loop itself."""
-        state = random.get_rng_state()
+        state = self.state = random.get_rng_state()
         times = self.times()
         try:
-            trace, carry, y = self.trace(times[0], self.carry)
+            trace, carry, _ = self.trace(times[0], self.carry)
         except Untraceable as problem:
             random.set_rng_state(state)
             return self.fallback(str(problem))
-        changed = [
-            (old.shape, old.dtype) != (new.shape, new.dtype) for old, new in zip(trace.carry, trace.new_carry, strict=True)
-        ]
+        changed = [(old.shape, old.dtype) != (new.shape, new.dtype) for old, new in zip(trace.carry, trace.new_carry, strict=True)]
         random.set_rng_state(state)
         if any(changed):
             return self.peeled(trace)
@@ -196,10 +198,10 @@ class Call:
         rest = [leaf[:-1] if self.reverse else leaf[1:] for leaf in self.xs]
         call = Call(self.step, leaves, kind, rest, self.xs_kind, self.reverse, self.steps - 1)
         same = [(leaf.shape, leaf.dtype) == (value.shape, value.dtype) for leaf, value in zip(leaves, trace.carry, strict=True)]
-        if getattr(self, "peeled_before", False) or all(same):
+        if self.peeled_before or all(same):
             carry, ys = call.fallback("the carry goes on changing its shape or dtype")
         else:
-            call.peeled_before = True  # type: ignore[attr-defined]
+            call.peeled_before = True
             carry, ys = call.run()
         return carry, behind(first, ys, self.reverse)
 
@@ -210,9 +212,7 @@ class Call:
         from .run import ahead, evaluate, forward, results
 
         tensors, recording = trace.tensors, is_recording()
-        wanted = tuple(
-            [tuple([recording and tensor.node is not None for tensor in group]) for group in (self.carry, self.xs, tensors)]
-        )
+        wanted = tuple([tuple([recording and tensor.node is not None for tensor in group]) for group in (self.carry, self.xs, tensors)])
         plan, cached = plan_for(trace, self.reverse, wanted, settings.passes)
         if isinstance(plan, str):
             return self.fallback(plan)
@@ -228,7 +228,7 @@ class Call:
         if settings.mode == "check":
             from .check import compare
 
-            compare(self, carry, ys)
+            compare(self, unflatten(plan.trace.carry_kind, carry), unflatten(plan.trace.ys_kind, ys))
         return unflatten(plan.trace.carry_kind, carry), unflatten(plan.trace.ys_kind, ys)
 
 
@@ -248,7 +248,8 @@ def drawn(trace: Trace, call: Call) -> dict[Any, Tensor]:
 def same_constants(a: Trace, b: Trace) -> bool:
     """Whether two traces close over the same tensors, or over arrays with the same numbers."""
     return all(
-        x is y or (x.node is None and y.node is None and not x.parameter and x.shape == y.shape and x._array.tobytes() == y._array.tobytes())
+        x is y
+        or (x.node is None and y.node is None and not x.parameter and x.shape == y.shape and x._array.tobytes() == y._array.tobytes())
         for x, y in zip(a.tensors, b.tensors, strict=True)
     )
 

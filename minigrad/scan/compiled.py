@@ -125,32 +125,31 @@ class BackwardPlan:
         lowering = Lowering(plan.batch, plan.division.level)
         layout = Layout(plan.rows, plan.reverse, "plan" in plan.passes)
         layout.arrays, layout.consts = list(plan.loop.arrays), dict(plan.layout.consts)
-        self.cotangents: list[Value] = []
         for value in plan.lowering.refs:
             self.keep_readable(plan, lowering, layout, value)
-        for value in (*back.carry, *back.ys):
-            if value is not None:
-                lowering.source("cotangent", value.number, value)
+        for g in (*back.carry, *back.ys):
+            if g is not None:
+                lowering.source("cotangent", g.number, g)
         for call in back.calls:
             lowering.lower(call)
         taken: set[Buffer] = set()
         self.rings: list[Array | None] = []
-        pairs = []
-        for before, value, like in zip(back.carry, back.new_carry, plan.trace.carry, strict=True):
+        pairs: list[tuple[Buffer, Buffer] | None] = []
+        for before, new, like in zip(back.carry, back.new_carry, plan.trace.carry, strict=True):
             if before is None:
                 pairs.append(None)
                 continue
             zero = Ref(lowering.number(0.0, like.dtype).buffer, 0, lowering.columns_of(like.shape), 0)
-            ref = zero if value is None else self.ref(lowering, value)
+            ref = zero if new is None else self.ref(lowering, new)
             pairs.append((lowering.refs[before].buffer, claim(lowering, ref, like, taken)))
         rings = {pair[0] for pair in pairs if pair is not None}
         self.inputs = [None if value is None else self.kept(lowering, value, rings) for value in back.inputs]
         self.sinks: list[tuple[Sink, Ref]] = [(sink, self.kept(lowering, sink.g, rings)) for sink in back.sinks]
         for pair in pairs:
             self.rings.append(None if pair is None else layout.slots(*pair, False, "ring"))
-        for ref in (*self.inputs, *[ref for _, ref in self.sinks]):
-            if ref is not None:
-                root = ref.buffer.root()[0]
+        for held in (*self.inputs, *[ref for _, ref in self.sinks]):
+            if held is not None:
+                root = held.buffer.root()[0]
                 if root.kind == "result" and (root not in layout.places or layout.places[root].array in self.rings):
                     layout.stack(root)
                 layout.given(root)

@@ -174,9 +174,7 @@ def over_time(call: Call, args: list[Any], stacked: list[bool], steps: int) -> T
     if call.op.broadcasts:
         args = [aligned(arg, rank) if over else arg for arg, over in zip(args, stacked, strict=True)]
     if name == "concatenate" or name == "stack":
-        args = [
-            arg if over else OPS["broadcast_to"](arg, shape=(steps, *arg.shape)) for arg, over in zip(args, stacked, strict=True)
-        ]
+        args = [arg if over else OPS["broadcast_to"](arg, shape=(steps, *arg.shape)) for arg, over in zip(args, stacked, strict=True)]
     rule = SHIFTED.get(name)
     settings = call.settings if rule is None else rule(call, steps)
     if name in ("squeeze", "expand_dims"):

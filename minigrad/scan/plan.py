@@ -162,7 +162,14 @@ class Layout:
             (
                 stage.rows,
                 [
-                    (one.name, int(one.dtype == np.float64), one.columns, one.out.buffer.dtype.itemsize, one.settings, *map(self.operand, (one.out, *one.ins)))
+                    (
+                        one.name,
+                        int(one.dtype == np.float64),
+                        one.columns,
+                        one.out.buffer.dtype.itemsize,
+                        one.settings,
+                        *map(self.operand, (one.out, *one.ins)),
+                    )
                     for one in stage.instructions
                 ],
             )
@@ -188,4 +195,3 @@ def copied(lowering: Lowering, ref: Ref, value: Value, width: int) -> Ref:
 def flops(instructions: list[Instruction], depths: list[int]) -> int:
     """Work of one row in one time step: 2 for each multiply-add, a few for each element of anything else."""
     return sum(2 * one.columns * depths[one.settings] if one.name == "matmul" else 8 * one.columns for one in instructions)
-

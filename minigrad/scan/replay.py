@@ -16,7 +16,9 @@ from .trace import Value
 OPS = all_ops()
 
 
-def unrolled(plan: Plan, env: dict[Value, Any], steps: int, reverse: bool, carry: list[Any], inputs: dict[Value, Any], alias: Any = None) -> Any:
+def unrolled(
+    plan: Plan, env: dict[Value, Any], steps: int, reverse: bool, carry: list[Any], inputs: dict[Value, Any], alias: Any = None
+) -> Any:
     """(last carry, all ys) of the loop, each call an entry of the tape. `alias(value, tensor, t)` may stand in for a constant at step t."""
     division = plan.division
     ys: list[list[Any]] = [[None] * steps for _ in division.ys]
@@ -66,7 +68,7 @@ def replaying(plan: Plan, env: dict[Value, Any], steps: int, reverse: bool) -> A
             ends = {**aliases, **held}
             wanted = {value: tensor for value, tensor in ends.items() if tensor.node is not None}
             found = walk(outputs, seeds, [tensor.node for tensor in wanted.values()], True, True)
-            for value, tensor in wanted.items():
+            for tensor in wanted.values():
                 gradient = found.total(tensor.node)
                 (parent,) = tensor.node.parents
                 if gradient is not None and parent is not None:

@@ -95,7 +95,7 @@ class Lowering:
         self.level = level
         self.refs: dict[Value, Ref] = {}
         self.instructions: list[Instruction] = []
-        self.matrices: list[Value] = []  # right sides of products
+        self.matrices: list[tuple[Value, bool]] = []  # right sides of products; True: transposed
         self.count = 0
 
     # ---- where values lie
@@ -207,7 +207,9 @@ class Lowering:
         """An operation that works element by element."""
         name, out, width = call.op.name, call.out, self.columns_of(call.out.shape)
         if name == "astype":
-            return self.refs[call.args[0]] if out.dtype == call.args[0].dtype else self.cast(self.refs[call.args[0]], call.args[0], out.dtype)
+            return (
+                self.refs[call.args[0]] if out.dtype == call.args[0].dtype else self.cast(self.refs[call.args[0]], call.args[0], out.dtype)
+            )
         if name == "where":
             return self.where(call, width)
         floats = [arg.dtype for arg in call.values() if arg.dtype.kind == "f"]
@@ -218,7 +220,10 @@ class Lowering:
         if name == "pow":
             return self.power(call, ins[0], width)
         if name == "clip":
-            bounds = (-math.inf if call.settings["lo"] is None else call.settings["lo"], math.inf if call.settings["hi"] is None else call.settings["hi"])
+            bounds = (
+                -math.inf if call.settings["lo"] is None else call.settings["lo"],
+                math.inf if call.settings["hi"] is None else call.settings["hi"],
+            )
             return self.emit("clip", dtype, width, bounds, self.result(out, width), self.dense(ins[0], width, out))
         if name in UNARY:
             ins = [self.dense(ins[0], width, out)]
@@ -272,9 +277,9 @@ class Lowering:
         width = self.columns_of(call.out.shape)
         key = (b, call.op.name == "linear")
         if key not in self.matrices:
-            self.matrices.append(key)  # type: ignore[arg-type]
+            self.matrices.append(key)
         left = self.dense(self.refs[a], a.shape[-1], a)
-        return self.emit("matmul", call.out.dtype, width, self.matrices.index(key), self.result(call.out, width), left)  # type: ignore[arg-type]
+        return self.emit("matmul", call.out.dtype, width, self.matrices.index(key), self.result(call.out, width), left)
 
     def slice(self, call: Call) -> Ref:
         """Columns of a value: no instruction, an address."""
@@ -298,10 +303,7 @@ class Lowering:
             if not isinstance(piece, Value) or piece.dtype != call.out.dtype:
                 raise Untraceable("'concatenate' of tensors and numbers, or of two dtypes, in the loop")
             width = piece.shape[-1]
-            if self.level[piece] == CONST:
-                ref = self.constant(piece, piece.shape, width, piece.dtype)
-            else:
-                ref = self.refs[piece]
+            ref = self.constant(piece, piece.shape, width, piece.dtype) if self.level[piece] == CONST else self.refs[piece]
             owner = ref.buffer
             if owner.kind == "result" and owner.parent is None and ref.whole() and owner is not out.buffer and width:
                 owner.parent, owner.start = out.buffer, start

@@ -81,8 +81,8 @@ class ScanRules(Rules):
         for cell in node.cells or ():
             if cell.changed > node.tick:
                 raise MutationError(
-                    f"'scan' kept its carry, xs and the tensors that its step closes over for the backward pass, and {cell.cause} has changed "
-                    "one of them in place since: run backward before changing it"
+                    "'scan' kept its carry, xs and the tensors that its step closes over for the backward pass, and "
+                    f"{cell.cause} has changed one of them in place since: run backward before changing it"
                 )
         parts = table.parts.pop(node.tick)
         arrays, env, steps = node.kept
@@ -146,7 +146,7 @@ def play(loop: Loop, arrays: list[Any], env: Env, steps: int, rows: int, reverse
     """Run a loop over all time steps, in slices of the batch on as many threads as are worth it."""
     matrices = [Packed(env[value]._array.T if turned else env[value]._array) for value, turned in loop.matrices]
     run = Run(loop.program, arrays, matrices, steps, reverse)
-    work = max(loop.flops, 1) * rows
+    work = max(loop.flops * rows, 1)
     count = threads.worth(float(work) * steps, rows)
     piece = max(1, int(PIECE * count / work))
     if count == 1:
@@ -264,7 +264,7 @@ def ruled(plan: Plan, sink: Sink, g: Tensor, memory: list[Any], env: Env, steps:
         return arg.shape if isinstance(arg, Value) else np.shape(arg)
 
     target = call.args[position]
-    gradient = rule(*[given(name) for name in wants(rule)])
+    gradient: Tensor = rule(*[given(name) for name in wants(rule)])
     if gradient.shape != target.shape:
         gradient = OPS["sum_to"](gradient, shape=target.shape)
     return gradient if gradient.dtype == target.dtype else gradient.astype(target.dtype)

@@ -90,7 +90,12 @@ class Trace:
             place[call.out] = ("result", number)
         calls = tuple(
             [
-                (id(call.op), tuple([place[arg] if isinstance(arg, Value) else number_key(arg) for arg in call.args]), freeze(call.settings), call.recorded)
+                (
+                    id(call.op),
+                    tuple([place[arg] if isinstance(arg, Value) else number_key(arg) for arg in call.args]),
+                    freeze(call.settings),
+                    call.recorded,
+                )
                 for call in self.calls
             ]
         )
