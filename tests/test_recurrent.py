@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import numpy as np
 import pytest
 from make_torch_vectors import CASES, FILE, OUTPUTS, B, Case, H, I, T, draw, subsets, torch_model, torch_run
