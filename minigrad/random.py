@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.recording import tracer
+from minigrad.tape import Tensor, wrap
+
 generator = np.random.Generator(np.random.PCG64())
 
 
@@ -32,10 +35,14 @@ def set_rng_state(state: dict[str, Any]) -> None:
     generator.bit_generator.state = state
 
 
-def draw(method: str, shape: tuple[int, ...], dtype: Any) -> Any:
-    """An array from the generator's `method`; a tracer hears of it, so that a scan can make the draws of all its steps.
+def draw(method: str, shape: tuple[int, ...], dtype: Any) -> Tensor:
+    """A tensor from the generator's `method`; a tracer hears of it, so that a scan can make the draws of all its steps.
 
     >>> draw("random", (2,), np.float32).shape
     (2,)
     """
-    return getattr(generator, method)(shape, np.dtype(dtype))
+    tensor = wrap(np.asarray(getattr(generator, method)(shape, np.dtype(dtype))), None)
+    watcher = tracer.get()
+    if watcher is not None:
+        watcher.draw(method, shape, dtype, tensor)
+    return tensor

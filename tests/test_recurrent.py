@@ -8,7 +8,7 @@ from make_torch_vectors import CASES, FILE, OUTPUTS, B, Case, H, I, T, draw, sub
 
 import minigrad as mg
 from minigrad import nn
-from minigrad.nn.recurrent import scan
+from minigrad.scan import scan
 
 KINDS = tuple(OUTPUTS)
 

@@ -35,7 +35,7 @@ def dropout(x: Any, p: float = 0.5, training: bool = True) -> Tensor:
         return tensor
     if tensor.dtype.kind != "f":
         raise DtypeError(f"dropout scales its input, which must be floating; got {tensor.dtype}")
-    draws = random.generator.random(tensor.shape, np.float64 if tensor.dtype == np.float64 else np.float32)
+    draws = random.draw("random", tensor.shape, np.float64 if tensor.dtype == np.float64 else np.float32)
     return where(draws >= p, tensor * (1.0 / (1.0 - p) if p < 1.0 else 0.0), 0.0)
 
 

@@ -8,12 +8,14 @@ import numpy as np
 
 from minigrad.errors import ShapeError
 from minigrad.ops import concatenate, linear, stack
-from minigrad.scan import scan
+from minigrad.scan import known_scan
 from minigrad.tape import Tensor
 
 from .cells import Carry, GRUEquations, LSTMEquations, Recurrent, RNNEquations, packed
 from .dropout import check_probability, dropout
 from .layers import check_sizes
+
+EQUATIONS = {RNNEquations.step, LSTMEquations.step, GRUEquations.step}
 
 
 class Layers(Recurrent):
@@ -63,8 +65,10 @@ class Layers(Recurrent):
 
     def over_time(self, x: Tensor, carry: Carry, suffix: str, reverse: bool) -> tuple[Carry, Tensor]:
         """One direction of one layer: (T, B, features) -> the last carry, (T, B, H)."""
-        W_ih, W_hh, b_x, b_h = self.weights(suffix)
-        return scan(lambda carry, x: self.step(carry, linear(x, W_ih, b_x), W_hh, b_h), carry, x, reverse=reverse)
+        weights = W_ih, W_hh, b_x, b_h = self.weights(suffix)
+        own = type(self).step in EQUATIONS  # a subclass may write a step that depends on more
+        key = (type(self).step, getattr(self, "nonlinearity", None), b_x is None) if own else None
+        return known_scan(key, weights, lambda carry, x: self.step(carry, linear(x, W_ih, b_x), W_hh, b_h), carry, x, reverse)
 
     def time_first(self, x: Any) -> tuple[Tensor, bool]:
         """The input as (T, B, I), and whether it had a batch axis. Refuses what does not fit, each axis by its name."""

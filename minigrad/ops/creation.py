@@ -87,7 +87,8 @@ def rand(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> T
     >>> random.manual_seed(0); first = rand(2); random.manual_seed(0); (first == rand(2)).tolist()
     [True, True]
     """
-    return made(random.generator.random(spread(shape), dtype), requires_grad)
+    tensor = random.draw("random", spread(shape), dtype)
+    return tensor.requires_grad_() if requires_grad else tensor
 
 
 def randn(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
@@ -96,4 +97,5 @@ def randn(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> 
     >>> randn(2, 3).shape
     (2, 3)
     """
-    return made(random.generator.standard_normal(spread(shape), dtype), requires_grad)
+    tensor = random.draw("standard_normal", spread(shape), dtype)
+    return tensor.requires_grad_() if requires_grad else tensor

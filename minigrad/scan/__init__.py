@@ -39,6 +39,9 @@ def chosen_passes(text: str) -> frozenset[str]:
     return names
 
 
+COMPILED = config.kernels() is not None
+
+
 class Settings(threading.local):
     """How scans run: MINIGRAD_PASSES and MINIGRAD_SCAN (compile, eager or check) from the environment, and the last report."""
 
@@ -64,18 +67,26 @@ def scan(step: Any, carry: Tree, xs: Tree, *, reverse: bool = False, length: int
     >>> total, sums
     (tensor(6.), tensor([1., 3., 6.]))
     """
+    return known_scan(None, (), step, carry, xs, reverse, length)
+
+
+def known_scan(
+    key: Any, consts: tuple[Any, ...], step: Any, carry: Tree, xs: Tree, reverse: bool, length: int | None = None
+) -> tuple[Tree, Tree]:
+    """`scan` of a step that is known by a key: the same key, the same calls, on `consts` and nothing else; it is traced once."""
     carry_leaves, carry_kind = flatten(carry)
     xs_leaves, xs_kind = flatten(xs)
     carry_leaves = [leaf if isinstance(leaf, Tensor) else Tensor(leaf) for leaf in carry_leaves]
     xs_leaves = [leaf if isinstance(leaf, Tensor) else Tensor(leaf) for leaf in xs_leaves]
     call = Call(step, carry_leaves, carry_kind, xs_leaves, xs_kind, reverse, steps_of(xs_leaves, length))
+    call.known = key, consts
     watcher = tracer.get()
     if watcher is not None:
         watcher.fail("an inner scan")
         return call.eager()
     if call.steps == 0:
         return call.nothing()
-    if settings.mode == "eager" or config.kernels() is None:
+    if settings.mode == "eager" or not COMPILED:
         return call.fallback(
             "scans are set to run as loops" if settings.mode == "eager" else "the compiled kernels are missing or switched off"
         )
@@ -115,6 +126,7 @@ class Call:
         self.xs_kind = xs_kind
         self.reverse = reverse
         self.steps = steps
+        self.known: tuple[Any, tuple[Any, ...]] = None, ()
         self.peeled_before = False
         self.state: Any = None  # of the random numbers, before the first step
 
@@ -136,8 +148,9 @@ class Call:
 
     def fallback(self, reason: str) -> tuple[Tree, Tree]:
         """The loop itself, and a report that says why."""
-        settings.report = Report(False, reason, self.steps)
-        return self.eager()
+        found = self.eager()
+        settings.report = Report(False, reason, self.steps)  # now: scans inside the step have made reports of their own
+        return found
 
     def nothing(self) -> tuple[Tree, Tree]:
         """No time steps: the carry as it is, and ys of length 0 in the shapes that a step would give."""
@@ -156,6 +169,10 @@ class Call:
 
     def run(self) -> tuple[Tree, Tree]:
         """Trace the first and the last step, find or make the plan, run it; or the loop itself."""
+        found = self.remembered()
+        if found is not None:
+            plan, order = found
+            return self.play(plan, [self.known[1][place] for place in order], True)
         state = self.state = random.get_rng_state()
         times = self.times()
         try:
@@ -164,8 +181,8 @@ class Call:
             random.set_rng_state(state)
             return self.fallback(str(problem))
         changed = [(old.shape, old.dtype) != (new.shape, new.dtype) for old, new in zip(trace.carry, trace.new_carry, strict=True)]
-        random.set_rng_state(state)
         if any(changed):
+            random.set_rng_state(state)
             return self.peeled(trace)
         if self.steps > 1:
             try:
@@ -173,9 +190,10 @@ class Call:
             except Untraceable as problem:
                 random.set_rng_state(state)
                 return self.fallback(str(problem))
-            random.set_rng_state(state)
             if again.key() != trace.key() or not same_constants(trace, again):
+                random.set_rng_state(state)
                 return self.fallback("the step is not the same at the first and at the last time")
+        random.set_rng_state(state)
         return self.planned(trace)
 
     def trace(self, t: int, carry: list[Any]) -> tuple[Trace, Tree, Tree]:
@@ -207,15 +225,43 @@ class Call:
 
     def planned(self, trace: Trace) -> tuple[Tree, Tree]:
         """Run the plan of a trace."""
-        from .build import plan_for
-        from .replay import replaying
-        from .run import ahead, evaluate, forward, results
+        from .build import plan_for, remember
 
         tensors, recording = trace.tensors, is_recording()
         wanted = tuple([tuple([recording and tensor.node is not None for tensor in group]) for group in (self.carry, self.xs, tensors)])
         plan, cached = plan_for(trace, self.reverse, wanted, settings.passes)
         if isinstance(plan, str):
             return self.fallback(plan)
+        remember(self.signature(), plan, tensors, self.known[1])
+        return self.play(plan, tensors, cached)
+
+    def signature(self) -> Any:
+        """What the plan of a known step depends on; None for a step without a key, or where more than the plan is wanted."""
+        key, consts = self.known
+        if key is None or settings.mode != "compile":
+            return None
+        tensors = (*self.carry, *self.xs, *[const for const in consts if const is not None])
+        ins = tuple(
+            [
+                (tensor.shape if place < len(self.carry) else tensor.shape[1:], tensor.dtype, tensor.node is None)
+                for place, tensor in enumerate(tensors)
+            ]
+        )
+        return key, ins, self.carry_kind, self.reverse, is_recording(), settings.passes
+
+    def remembered(self) -> Any:
+        """The plan of a known step, and which of its constants the plan's are; None if there is none yet."""
+        if self.known[0] is None:
+            return None
+        from .build import known
+
+        return known.get(self.signature())
+
+    def play(self, plan: Any, tensors: list[Any], cached: bool) -> tuple[Tree, Tree]:
+        """Run a plan with the tensors of this call."""
+        from .replay import replaying
+        from .run import ahead, evaluate, forward, results
+
         env: dict[Any, Any] = dict(zip(plan.trace.carry, self.carry, strict=True))
         env.update(zip(plan.trace.xs, self.xs, strict=True))
         env.update(zip(plan.trace.consts, tensors, strict=True))
@@ -239,7 +285,7 @@ def drawn(trace: Trace, call: Call) -> dict[Any, Tensor]:
     found: list[list[Any]] = [[None] * call.steps for _ in trace.draws]
     for t in call.times():
         for number, how in enumerate(trace.drawn):
-            found[number][t] = random.draw(*how)
+            found[number][t] = random.draw(*how)._array
     import numpy as np
 
     return {value: Tensor(np.stack(arrays)) for value, arrays in zip(trace.draws, found, strict=True)}

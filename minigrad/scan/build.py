@@ -11,6 +11,7 @@ from .trace import Trace, Untraceable
 
 MOST = 256
 plans: OrderedDict[Any, Any] = OrderedDict()  # key -> a Plan, or the reason why there is none
+known: OrderedDict[Any, Any] = OrderedDict()  # signature of a known step -> its plan, and the order of its constants
 lock = threading.Lock()
 
 
@@ -44,3 +45,15 @@ def batches(trace: Trace) -> list[int | None]:
     (batch,) = lengths
     deep = any(len(shape) > 1 for shape in shapes)
     return [batch, None] if deep else [None, batch]
+
+
+def remember(signature: Any, plan: Plan, tensors: list[Any], consts: tuple[Any, ...]) -> None:
+    """Find the plan of a known step without a trace from now on, if it closes over `consts` alone and draws nothing."""
+    if signature is None or plan.trace.draws:
+        return
+    places = {id(const): place for place, const in enumerate(consts)}
+    if all(id(tensor) in places for tensor in tensors):
+        with lock:
+            known[signature] = plan, [places[id(tensor)] for tensor in tensors]
+            if len(known) > MOST:
+                known.popitem(last=False)

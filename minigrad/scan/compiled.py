@@ -11,7 +11,7 @@ from .hoist import CONST, LOOP, Division, divide
 from .plan import Array, Layout, claim, copied, flops
 from .rows import Buffer, Lowering, Ref
 from .sink import Backward, Sink, backward_of, needing
-from .trace import Trace, Value
+from .trace import Call, Trace, Value
 
 
 class Loop:
@@ -25,6 +25,27 @@ class Loop:
         self.matrices: list[Any] = lowering.matrices
         self.flops = flops(lowering.instructions, [value.shape[1 if turned else 0] for value, turned in self.matrices])
 
+    def listing(self, title: str, layout: Layout) -> list[str]:
+        """The stages, an instruction a line, and the arrays."""
+        lines = [title]
+        for number, stage in enumerate(self.stages):
+            lines.append(f"  stage {number}: " + (f"{stage.rows} rows at a time" if stage.rows else "a product"))
+            lines += [f"    {one!r}" for one in stage.instructions]
+        kept = [array for array in self.arrays if array.steps in ("T", "T+1")]
+        lines += [f"  {array.kind} {array.index}: {array.steps} x {array.rows} x {array.width} {array.dtype}" for array in kept]
+        return [*lines, ""]
+
+
+def listing(title: str, calls: list[Call]) -> list[str]:
+    """Calls, one a line, under a title; nothing if there are none."""
+    if not calls:
+        return []
+    lines = []
+    for call in calls:
+        settings = [f"{name}={value}" for name, value in call.settings.items() if value is not None]
+        lines.append(f"  {call.out!r:5s}= {call.op.name}({', '.join([*map(repr, call.args), *settings])})   {call.out.shape}")
+    return [title, *lines, ""]
+
 
 class Plan:
     """What a scan runs, for one program, its shapes but for T, and which of its tensors require a gradient."""
@@ -36,6 +57,8 @@ class Plan:
         self.reverse = reverse
         self.passes = passes
         self.division: Division = divide(trace, batch, "hoist" in passes)
+        for number, call in enumerate([*self.division.once, *self.division.ahead, *self.division.loop]):
+            call.out.number = number
         self.needs, self.carry_needs = needing(self.division, *map(list, wanted))
         self.records = bool(self.needs)
         self.forward()
@@ -101,6 +124,24 @@ class Plan:
             found = self.backwards[ys] = BackwardPlan(self, ys)
         return found
 
+    def __str__(self) -> str:
+        """The programs before and after the passes, as a page to read."""
+        division = self.division
+        order = "from the last step to the first" if self.reverse else "from the first step to the last"
+        lines = [f"a scan with {self.rows} row{'s' if self.rows > 1 else ''} at each time, {order}", ""]
+        lines += listing("the step, as traced", self.trace.calls)
+        lines += listing("once: of constants alone", division.once)
+        lines += listing("ahead of the loop: of x, for all time steps at once", division.ahead)
+        lines += [f"the loop reads {', '.join(map(repr, division.inputs)) or 'nothing'} at time t", ""]
+        lines += listing("left in the loop", division.loop)
+        lines += self.loop.listing("the forward loop, as it runs", self.layout)
+        for ys, mine in self.backwards.items():
+            lines += listing(f"the backward loop, from the rules (gradients of ys: {', '.join(map(str, ys)) or 'none'})", mine.back.calls)
+            lines += mine.loop.listing("the backward loop, as it runs", mine.layout)
+            lines += ["after the loop, once for all time steps"]
+            lines += [f"  gradient of {sink.call.args[sink.position]!r} from {sink.call!r}" for sink, _ in mine.sinks] + [""]
+        return "\n".join(lines)
+
     def counts(self) -> dict[str, int]:
         """What each pass did, for reports and tests."""
         shared = sum(len(stage.instructions) - 1 for stage in self.loop.stages)
@@ -121,7 +162,9 @@ class BackwardPlan:
 
     def __init__(self, plan: Plan, ys: tuple[bool, ...]) -> None:
         self.back: Backward = backward_of(plan.division, plan.needs, plan.carry_needs, list(ys))
-        back = self.back
+        back, division = self.back, plan.division
+        for number, call in enumerate([*back.once, *back.calls], len(division.once) + len(division.ahead) + len(division.loop)):
+            call.out.number = number
         lowering = Lowering(plan.batch, plan.division.level)
         layout = Layout(plan.rows, plan.reverse, "plan" in plan.passes)
         layout.arrays, layout.consts = list(plan.loop.arrays), dict(plan.layout.consts)

@@ -7,6 +7,7 @@ rule then runs once with everything stacked along time: for a product, one produ
 
 from __future__ import annotations
 
+import functools
 import inspect
 from typing import Any
 
@@ -56,6 +57,7 @@ class Backward:
         self.tensors: list[Tensor] = []
 
 
+@functools.cache
 def wants(rule: Any) -> list[str]:
     """What a rule asks for, by name."""
     return list(inspect.signature(rule.rule if isinstance(rule, Into) else rule).parameters)
