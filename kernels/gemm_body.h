@@ -52,16 +52,17 @@ INLINE void FN(tile)(ptrdiff_t depth, const T *a, ptrdiff_t a_row, ptrdiff_t a_k
     }
     UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < 2 * panels; j++) sum[i][j] =
         add ? *(FN(vector) *)(into + i * into_row + j * LANES) : (FN(vector)){0};
+    const T *at[4]; /* behind the last panel there is nothing to read: the first one stands in, its sums are thrown away */
+    UNROLL for (int p = 0; p < panels; p++) at[p] = b + (p * WIDTH < columns ? p : 0) * b_panel;
     for (ptrdiff_t k = 0; k < depth; k++) {
         FN(vector) right[8];
         UNROLL for (int j = 0; j < 2 * panels; j++) right[j] =
-            *(const FN(vector) *)(b + (j >> 1) * b_panel + (j & 1) * LANES);
+            *(const FN(vector) *)(at[j >> 1] + k * b_k + (j & 1) * LANES);
         UNROLL for (int i = 0; i < rows; i++) {
             const FN(vector) left = a[i * a_row] - (FN(vector)){0};
             UNROLL for (int j = 0; j < 2 * panels; j++) sum[i][j] = FMADD(left, right[j], sum[i][j]);
         }
         a += a_k;
-        b += b_k;
     }
     UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < 2 * panels; j++) *(
         FN(vector) *)(into + i * into_row + j * LANES) = sum[i][j];
