@@ -209,6 +209,30 @@ def test_the_passes_say_what_they_did():
     assert "compiled" in repr(report)
 
 
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda p, c, x: ((x + c[0], x + c[0]), None),  # a gradient that is kept and carried on was once kept alone
+        lambda p, c, x: (((c[0] - p), c[1]), c[0]),
+        lambda p, c, x: ((c[0] * 0.5, p), c[0] + c[1]),  # a carry of a constant once lost its gradient
+        lambda p, c, x: ((mg.concatenate([c[0][:, :2], p[:, 2:]], axis=-1).tanh(), c[1]), c[0]),
+    ],
+)
+@pytest.mark.parametrize("T", [1, 2, 5])
+def test_gradients_that_were_once_wrong(step, T):
+    answers = []
+    for mode in ("compile", "eager"):
+        settings.mode = mode
+        rng = np.random.default_rng(0)
+        p, a, b, xs = leaf(rng, 2, 3), leaf(rng, 2, 3), leaf(rng, 2, 3), leaf(rng, T, 2, 3)
+        outs = leaves(mg.scan(lambda c, x, p=p: step(p, c, x), (a, b), xs))
+        assert mode == "eager" or mg.scan_report().compiled
+        sum([(out * rng.standard_normal(out.shape)).sum() for out in outs]).backward()
+        answers.append([np.zeros(t.shape) if t.grad is None else t.grad.numpy() for t in (p, a, b, xs)])
+    for got, want in zip(*answers, strict=True):
+        assert np.abs(got - want).max() < 1e-13
+
+
 # ---- the contract, line by line
 
 

@@ -185,7 +185,7 @@ class BackwardPlan:
             zero = Ref(lowering.number(0.0, like.dtype).buffer, 0, lowering.columns_of(like.shape), 0)
             ref = zero if new is None else self.ref(lowering, new)
             pairs.append((lowering.refs[before].buffer, claim(lowering, ref, like, taken)))
-        rings = {pair[0] for pair in pairs if pair is not None}
+        rings = {buffer for pair in pairs if pair is not None for buffer in pair}
         self.inputs = [None if value is None else self.kept(lowering, value, rings) for value in back.inputs]
         self.sinks: list[tuple[Sink, Ref]] = [(sink, self.kept(lowering, sink.g, rings)) for sink in back.sinks]
         for pair in pairs:

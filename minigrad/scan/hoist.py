@@ -74,6 +74,10 @@ class Rewriter:
                 result = self.product(call.op, x, weight, out, call.recorded)
                 if bias is not None:
                     result = self.emit(OPS["add"], (result, bias), {}, out, call.recorded)
+        elif name == "concatenate" and any(self.level[arg] == LOOP for arg in args if isinstance(arg, Value)):
+            kept = [held(arg, self.level) if isinstance(arg, Value) and self.level[arg] == CONST else arg for arg in args]
+            self.calls += [arg for arg in kept if isinstance(arg, Call)]
+            args = tuple([arg.out if isinstance(arg, Call) else arg for arg in kept])
         if result is None:
             result = self.emit(call.op, args, call.settings, out, call.recorded)
         self.renamed[call.out] = result
@@ -119,10 +123,22 @@ def divide(trace: Trace, batch: int | None, hoist: bool) -> Division:
         where = level[call.out]
         (division.once if where == CONST else division.ahead if call in ahead else division.loop).append(call)
     division.moved = len(ahead)
+    for number, value in enumerate(division.new_carry):
+        if level[value] == CONST:
+            division.loop.append(call := held(value, level))
+            division.new_carry[number] = call.out
     read = [value for call in division.loop for value in call.values()] + division.new_carry
     loop_results = {call.out for call in division.loop}
     division.inputs = list(dict.fromkeys([value for value in read if level[value] == INPUT and value not in loop_results]))
     return division
+
+
+def held(value: Value, level: dict[Value, int]) -> Call:
+    """A constant as a result of the loop: its gradient comes from all time steps."""
+    call = Call(OPS["identity"], (value,), {}, True)
+    call.out = Value("result", -1, value.shape, value.dtype, call)
+    level[call.out] = LOOP
+    return call
 
 
 def living(calls: list[Call], wanted: list[Value]) -> list[Call]:
