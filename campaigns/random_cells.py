@@ -2,9 +2,8 @@
 
 Each cell is a step of 5 to 40 random operations over a carry of one to three leaves, random inputs, weights and constants, some of
 which require gradients; some of the results are used. Everything is float64. A difference counts unless it is under 1e-12 of the
-largest element, or under 100 times what a change of the inputs by one unit in the last place makes, or under
-1e-13 where terms cancel. On a part of the cells one of the
-passes is off; on a tenth, gradients of gradients are compared too.
+largest element, or under 100 times what a change of the inputs by one unit in the last place makes, or under 1e-13 where terms cancel.
+On a part of the cells one of the passes is off; on a tenth, gradients of gradients are compared too.
 
     python campaigns/random_cells.py                               # a thousand cells
     python campaigns/random_cells.py --cells 1 --seed 1234 --show  # one of them again; cell k of --seed S is cell 0 of --seed S+k
