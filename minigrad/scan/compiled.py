@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad._program import Program  # type: ignore[import-not-found]
-
 from .fuse import Stage, stages_of
 from .hoist import CONST, LOOP, Division, divide
 from .plan import Array, Layout, claim, copied, flops
 from .rows import Buffer, Lowering, Ref
 from .sink import Backward, Sink, backward_of, needing
 from .trace import Call, Trace, Value
+
+try:
+    from minigrad._program import Program  # type: ignore[import-not-found]
+except ImportError:  # without compiled modules every scan runs as its loop, and nothing here is called
+    Program = None
 
 
 class Loop:

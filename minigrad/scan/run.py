@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 
 from minigrad import threads
-from minigrad._matmul import Packed, empty  # type: ignore[import-not-found]
-from minigrad._program import Run  # type: ignore[import-not-found]
 from minigrad.errors import MutationError
 from minigrad.op import Into
 from minigrad.ops import all_ops
@@ -20,6 +18,12 @@ from .hoist import CONST, INPUT, over_time
 from .plan import Array
 from .sink import Sink, wants
 from .trace import Call, Value
+
+try:
+    from minigrad._matmul import Packed, empty  # type: ignore[import-not-found]
+    from minigrad._program import Run  # type: ignore[import-not-found]
+except ImportError:  # without compiled modules every scan runs as its loop, and nothing here is called
+    Packed = empty = Run = None
 
 OPS = all_ops()
 PIECE = 2e9  # floating operations between two looks for signals
