@@ -256,16 +256,7 @@ def minigrad_layer(task: Task) -> Run:
     """The output and the gradients of the weights, by minigrad's layer."""
     layer = getattr(mg.nn, task.cell)(task.x.shape[-1], task.cotangent.shape[-1])
     layer.load_state_dict(task.weights)
-    x, cotangent, weights = mg.tensor(task.x), mg.tensor(task.cotangent), list(layer.parameters())
-
-    def run() -> Any:
-        for weight in weights:
-            weight.grad = None
-        output, _ = layer(x)
-        output.backward(cotangent)
-        return output.numpy(), *[weight.grad.numpy() for weight in weights]
-
-    return run
+    return training_step(layer, mg.tensor(task.x), mg.tensor(task.cotangent))
 
 
 def torch_layer(task: Task) -> Run:
@@ -275,7 +266,12 @@ def torch_layer(task: Task) -> Run:
     torch.set_num_threads(THREADS)
     layer = getattr(torch.nn, task.cell)(task.x.shape[-1], task.cotangent.shape[-1])
     layer.load_state_dict({name: torch.tensor(weight) for name, weight in task.weights.items()})
-    x, cotangent, weights = torch.tensor(task.x), torch.tensor(task.cotangent), list(layer.parameters())
+    return training_step(layer, torch.tensor(task.x), torch.tensor(task.cotangent))
+
+
+def training_step(layer: Any, x: Any, cotangent: Any) -> Run:
+    """Forward and backward of a layer of minigrad or PyTorch, which have the same names for it."""
+    weights = list(layer.parameters())
 
     def run() -> Any:
         for weight in weights:

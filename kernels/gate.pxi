@@ -20,7 +20,7 @@ cdef struct Side:            # one operand of a loop over rows
     int step                 # 1: the row's elements follow each other, 0: one element serves the whole row
 
 
-cdef inline int precision(cnp.ndarray a) noexcept:
+cdef int precision(cnp.ndarray a) noexcept:
     """0 for float32, 1 for float64, -1 for what no kernel reads."""
     cdef int number = cnp.PyArray_TYPE(a)
     if not (cnp.PyArray_FLAGS(a) & cnp.NPY_ARRAY_ALIGNED and cnp.PyArray_ISNOTSWAPPED(a)):

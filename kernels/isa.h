@@ -64,14 +64,7 @@ static int instance_runs(int i) {
 #else
 #define HAVE_FMA 0
 #endif
-#define BITS 32
-#include BODY
-#undef BITS
-#define BITS 64
-#include BODY
-#undef BITS
-#undef ISA
-#undef VECTOR_BYTES
+#include "isa_both.h"
 #undef HAVE_FMA
 
 #if defined(__x86_64__)
@@ -85,14 +78,7 @@ static int instance_runs(int i) {
 #pragma GCC push_options
 #pragma GCC target("avx2,fma")
 #endif
-#define BITS 32
-#include BODY
-#undef BITS
-#define BITS 64
-#include BODY
-#undef BITS
-#undef ISA
-#undef VECTOR_BYTES
+#include "isa_both.h"
 #if defined(__clang__)
 #pragma clang attribute pop
 #else
@@ -108,14 +94,7 @@ static int instance_runs(int i) {
 #pragma GCC push_options /* GCC keeps to 256 bits unless told */
 #pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma,prefer-vector-width=512")
 #endif
-#define BITS 32
-#include BODY
-#undef BITS
-#define BITS 64
-#include BODY
-#undef BITS
-#undef ISA
-#undef VECTOR_BYTES
+#include "isa_both.h"
 #if defined(__clang__)
 #pragma clang attribute pop
 #else

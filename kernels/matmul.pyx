@@ -10,7 +10,7 @@ from libc.stdlib cimport free
 from libc.string cimport memcpy
 from posix.stdlib cimport posix_memalign
 
-from minigrad._elementwise cimport isa_number
+from minigrad._elementwise cimport isa_number, precision
 
 cnp.import_array()
 
@@ -21,14 +21,6 @@ cdef extern from "gemm.h" nogil:
 
 cdef enum:
     SMALL = 16  # rows for which packing the right side would cost more than reading it where it is
-
-
-cdef int kind_of(cnp.ndarray a) noexcept:
-    """0 for float32, 1 for float64, -1 for what no kernel reads."""
-    cdef int number = cnp.PyArray_TYPE(a)
-    if not (cnp.PyArray_FLAGS(a) & cnp.NPY_ARRAY_ALIGNED and cnp.PyArray_ISNOTSWAPPED(a)):
-        return -1
-    return 0 if number == cnp.NPY_FLOAT32 else 1 if number == cnp.NPY_FLOAT64 else -1
 
 
 cdef void* aligned(ptrdiff_t size) except NULL:
@@ -47,7 +39,7 @@ cdef class Packed:
 
     def __cinit__(self, cnp.ndarray b):
         cdef ptrdiff_t item, width
-        cdef int kind = kind_of(b)
+        cdef int kind = precision(b)
         if kind < 0 or cnp.PyArray_NDIM(b) != 2:
             raise TypeError(f"Packed wants a matrix of float32 or float64, got {b.dtype}{(<object>b).shape}")
         cdef const Gemm* gemm = gemm_instances[isa_number()][kind]
@@ -101,9 +93,9 @@ cdef object result_of(cnp.ndarray a, ptrdiff_t columns, int ndim):
 cdef object product(a, b, ptrdiff_t b_row, ptrdiff_t b_column, ptrdiff_t depth, ptrdiff_t columns, bias):
     """a @ b for b[k, n] at k * b_row + n * b_column elements from its start; the sums start from the bias, if there is one."""
     cdef cnp.ndarray left = <cnp.ndarray>a, right = <cnp.ndarray>b
-    cdef int kind = kind_of(left), ndim = cnp.PyArray_NDIM(left)
+    cdef int kind = precision(left), ndim = cnp.PyArray_NDIM(left)
     cdef Rows rows
-    if ndim < 1 or ndim > 32 or kind < 0 or kind != kind_of(right):
+    if ndim < 1 or ndim > 32 or kind < 0 or kind != precision(right):
         return NotImplemented
     if not as_rows(left, &rows):
         left = cnp.PyArray_GETCONTIGUOUS(left)
@@ -159,7 +151,7 @@ def linear(x, weight, bias, /):
     if bias is not None:
         if not cnp.PyArray_CheckExact(bias) or cnp.PyArray_NDIM(<cnp.ndarray>bias) != 1:
             return NotImplemented
-        if cnp.PyArray_TYPE(<cnp.ndarray>bias) != cnp.PyArray_TYPE(right) or kind_of(<cnp.ndarray>bias) < 0:
+        if cnp.PyArray_TYPE(<cnp.ndarray>bias) != cnp.PyArray_TYPE(right) or precision(<cnp.ndarray>bias) < 0:
             return NotImplemented
         if cnp.PyArray_DIM(<cnp.ndarray>bias, 0) != cnp.PyArray_DIM(right, 0):
             return NotImplemented

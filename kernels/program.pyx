@@ -161,7 +161,7 @@ cdef void one_row(Instruction* s, const Loops* table, const char* a, const char*
 cdef class Program:
     """A program ready to run: see the module. `stages` is a list of (rows, [instruction]), an instruction a tuple
 
-    (name, precision, columns, item, settings, out, *ins), an operand (base, mode, step, offset, time, row), all in bytes.
+    (name, precision, columns, item, settings, out, *ins), an operand (base, mode, step, offset, time, row, item), all in bytes.
     """
 
     cdef Instruction* code
@@ -209,8 +209,8 @@ cdef class Program:
                 self.packs = max(self.packs, s.number + 1)
 
     cdef operand(self, Instruction* s, Operand* o, values):
-        o.base, o.mode, o.step, o.offset, o.time, o.row = values[:6]
-        cdef ptrdiff_t item = values[6]
+        cdef ptrdiff_t item
+        o.base, o.mode, o.step, o.offset, o.time, o.row, item = values
         if not ((o.step == 1 and o.row == s.columns * item) or (o.step == 0 and o.row == 0)):
             s.flat = 0
 

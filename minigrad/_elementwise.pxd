@@ -1,4 +1,5 @@
 # What other kernels share with the elementwise ones: the table of loops, and the instruction set in use.
+cimport numpy as cnp
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t
 
@@ -32,3 +33,4 @@ cdef extern from "loops.h" nogil:
 
 cdef const Loops* loops(int kind) noexcept nogil
 cdef int isa_number() noexcept nogil
+cdef int precision(cnp.ndarray a) noexcept

@@ -16,11 +16,13 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import numpy as np
+
 from minigrad import config, random
 from minigrad.errors import ShapeError
 from minigrad.ops import concatenate, stack
 from minigrad.recording import is_recording, no_grad, tracer
-from minigrad.tape import Tensor
+from minigrad.tape import Tensor, wrap
 
 from .report import Report
 from .trace import Trace, Untraceable, fresh, pair, run_step
@@ -79,7 +81,7 @@ def known_scan(
     xs_leaves, xs_kind = flatten(xs)
     carry_leaves = [leaf if isinstance(leaf, Tensor) else Tensor(leaf) for leaf in carry_leaves]
     xs_leaves = [leaf if isinstance(leaf, Tensor) else Tensor(leaf) for leaf in xs_leaves]
-    call = Call(step, carry_leaves, carry_kind, xs_leaves, xs_kind, reverse, steps_of(xs_leaves, length))
+    call = Request(step, carry_leaves, carry_kind, xs_leaves, xs_kind, reverse, steps_of(xs_leaves, length))
     call.known = key, consts
     watcher = tracer.get()
     if watcher is not None:
@@ -116,7 +118,7 @@ def steps_of(leaves: list[Tensor], length: int | None) -> int:
     return int(lengths.pop())
 
 
-class Call:
+class Request:
     """One call of scan."""
 
     def __init__(self, step: Any, carry: list[Tensor], carry_kind: Any, xs: list[Tensor], xs_kind: Any, reverse: bool, steps: int) -> None:
@@ -199,8 +201,6 @@ class Call:
 
     def trace(self, t: int, carry: list[Any]) -> tuple[Trace, Tree, Tree]:
         """The step at time t under a tracer."""
-        from minigrad.tape import wrap
-
         leaves = [fresh(leaf if isinstance(leaf, Tensor) else Tensor(leaf)) for leaf in carry]
         x = [wrap(leaf._array[t], None) if leaf.ndim > 1 else Tensor(leaf._array[t]) for leaf in self.xs]
         return run_step(self.step, unflatten(self.carry_kind, leaves), unflatten(self.xs_kind, x))
@@ -215,7 +215,7 @@ class Call:
             settings.report = Report(False, "one step", 1)
             return carry, joined([first])
         rest = [leaf[:-1] if self.reverse else leaf[1:] for leaf in self.xs]
-        call = Call(self.step, leaves, kind, rest, self.xs_kind, self.reverse, self.steps - 1)
+        call = Request(self.step, leaves, kind, rest, self.xs_kind, self.reverse, self.steps - 1)
         same = [(leaf.shape, leaf.dtype) == (value.shape, value.dtype) for leaf, value in zip(leaves, trace.carry, strict=True)]
         if self.peeled_before or all(same):
             carry, ys = call.fallback("the carry goes on changing its shape or dtype")
@@ -279,7 +279,7 @@ class Call:
         return unflatten(plan.trace.carry_kind, carry), unflatten(plan.trace.ys_kind, ys)
 
 
-def drawn(trace: Trace, call: Call) -> dict[Any, Tensor]:
+def drawn(trace: Trace, call: Request) -> dict[Any, Tensor]:
     """All random draws of a scan, in the order in which the loop would make them."""
     if not trace.draws:
         return {}
@@ -287,8 +287,6 @@ def drawn(trace: Trace, call: Call) -> dict[Any, Tensor]:
     for t in call.times():
         for number, how in enumerate(trace.drawn):
             found[number][t] = random.draw(*how)._array
-    import numpy as np
-
     return {value: Tensor(np.stack(arrays)) for value, arrays in zip(trace.draws, found, strict=True)}
 
 

@@ -164,7 +164,7 @@ class BackwardPlan:
     """One backward loop, over the arrays of a forward one and some of its own."""
 
     def __init__(self, plan: Plan, ys: tuple[bool, ...]) -> None:
-        self.back: Backward = backward_of(plan.division, plan.needs, plan.carry_needs, list(ys))
+        self.back: Backward = plan.full if all(ys) else backward_of(plan.division, plan.needs, plan.carry_needs, list(ys))
         back, division = self.back, plan.division
         for number, call in enumerate([*back.once, *back.calls], len(division.once) + len(division.ahead) + len(division.loop)):
             call.out.number = number

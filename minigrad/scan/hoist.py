@@ -6,7 +6,6 @@ loop: the calls that need the carry. First a few calls are put into the form tha
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -117,7 +116,7 @@ def divide(trace: Trace, batch: int | None, hoist: bool) -> Division:
     renamed = rewriter.renamed
     division.new_carry = [renamed.get(value, value) for value in trace.new_carry]
     division.ys = [renamed.get(value, value) for value in trace.ys]
-    calls = living(rewriter.calls, [*division.new_carry, *division.ys])
+    calls = living(rewriter.calls, {*division.new_carry, *division.ys})
     ahead = chosen(calls, division, batch, hoist)
     for call in calls:
         where = level[call.out]
@@ -141,9 +140,8 @@ def held(value: Value, level: dict[Value, int]) -> Call:
     return call
 
 
-def living(calls: list[Call], wanted: list[Value]) -> list[Call]:
-    """The calls whose results lead to `wanted`."""
-    alive = set(wanted)
+def living(calls: list[Call], alive: set[Value]) -> list[Call]:
+    """The calls whose results lead to the values `alive`, which grow by what those calls read."""
     kept = []
     for call in reversed(calls):
         if call.out in alive:
@@ -156,12 +154,11 @@ def chosen(calls: list[Call], division: Division, batch: int | None, hoist: bool
     """The calls that go ahead of the loop: products and reductions of x_t, what the loop has no way to run, and what leads there."""
     level = division.level
     ahead: set[Call] = set()
-    direct = set(division.ys)
     for call in reversed(calls):
         if level[call.out] != INPUT:
             continue
         needed = any(call.out in other.values() for other in ahead)
-        must = needed or call.out in direct or not fits_loop(call, batch)
+        must = needed or call.out in division.ys or not fits_loop(call, batch)
         if must or (hoist and call.op.name in HEAVY):
             if runs_over_time(call, level):
                 ahead.add(call)
@@ -253,8 +250,3 @@ def plain_index(index: Any) -> bool:
     """An index of ints, slices, None and ...: one that says nothing about the data."""
     parts = index if isinstance(index, tuple) else (index,)
     return all(part is None or part is Ellipsis or isinstance(part, int | slice) for part in parts)
-
-
-def rows_of(shape: tuple[int, ...], batch: int | None) -> int:
-    """Elements in a row of a value of this shape."""
-    return math.prod(shape if batch is None else shape[1:])

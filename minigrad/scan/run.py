@@ -16,7 +16,7 @@ from minigrad.tape import Node, Rules, Tensor, entry, wrap
 from .compiled import BackwardPlan, Loop, Plan
 from .hoist import CONST, INPUT, over_time
 from .plan import Array
-from .sink import Sink, wants
+from .sink import Sink, given, wants
 from .trace import Call, Value
 
 try:
@@ -252,23 +252,11 @@ def ruled(plan: Plan, sink: Sink, g: Tensor, memory: list[Any], env: Env, steps:
         array = stacked(memory, plan.stacked(arg), steps, arg.shape)
         return wrap(array if t is None else array[t : t + 1], None)
 
-    def given(name: str) -> Any:
-        if name == "g":
-            return g
-        if name == "out":
-            return value(call.out)
-        if name in call.settings:
-            return call.settings[name]
-        arguments = call.op.arguments
-        if name in arguments:
-            return value(call.args[arguments.index(name)])
-        arg = call.args[arguments.index(name.removesuffix("_shape"))]
-        if isinstance(arg, Value) and plan.division.level[arg] != CONST:
-            return (g.shape[0], *arg.shape)
-        return arg.shape if isinstance(arg, Value) else np.shape(arg)
+    def leading(arg: Value) -> tuple[int, ...]:
+        return () if plan.division.level[arg] == CONST else (g.shape[0],)
 
     target = call.args[position]
-    gradient: Tensor = rule(*[given(name) for name in wants(rule)])
+    gradient: Tensor = rule(*[given(name, call, g, value, leading) for name in wants(rule)])
     if gradient.shape != target.shape:
         gradient = OPS["sum_to"](gradient, shape=target.shape)
     return gradient if gradient.dtype == target.dtype else gradient.astype(target.dtype)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from minigrad.op import Into
 from minigrad.ops import add, all_ops, concatenate
 from minigrad.tape import Tensor, wrap
 
-from .hoist import CONST, Division
+from .hoist import CONST, LOOP, Division, living
 from .trace import Call, Tracer, Untraceable, Value, listening
 
 OPS = all_ops()
@@ -175,24 +176,29 @@ class Builder:
             else:
                 rule = op.rules[position]
                 rule = rule.rule if isinstance(rule, Into) else rule
-                part = rule(*[self.given(name, call, g) for name in wants(rule)])
+                arrived = self.tensor(g)
+                part = rule(*[given(name, call, arrived, self.stand_in, lambda _: ()) for name in wants(rule)])
                 if part is not None:
                     self.arrive(arg, part, op)
 
-    def given(self, name: str, call: Call, g: Value) -> Any:
-        """What a rule calls `name`."""
-        op = call.op
-        if name == "g":
-            return self.tensor(g)
-        if name == "out":
-            return self.tensor(call.out)
-        if name in call.settings:
-            return call.settings[name]
-        if name in op.arguments:
-            arg = call.args[op.arguments.index(name)]
-            return self.tensor(arg) if isinstance(arg, Value) else arg
-        arg = call.args[op.arguments.index(name.removesuffix("_shape"))]
-        return arg.shape if isinstance(arg, Value) else np.shape(arg)
+    def stand_in(self, arg: Any) -> Any:
+        """What stands for an argument while rules are traced."""
+        return self.tensor(arg) if isinstance(arg, Value) else arg
+
+
+def given(name: str, call: Call, g: Any, value: Callable[[Any], Any], leading: Callable[[Value], tuple[int, ...]]) -> Any:
+    """What a rule of `call` calls `name`: `value` finds an argument or the result, `leading` the axes before those of one step."""
+    op = call.op
+    if name == "g":
+        return g
+    if name == "out":
+        return value(call.out)
+    if name in call.settings:
+        return call.settings[name]
+    if name in op.arguments:
+        return value(call.args[op.arguments.index(name)])
+    arg = call.args[op.arguments.index(name.removesuffix("_shape"))]
+    return (*leading(arg), *arg.shape) if isinstance(arg, Value) else np.shape(arg)
 
 
 def columns(call: Call) -> tuple[int, int] | None:
@@ -227,7 +233,7 @@ def backward_of(division: Division, needs: set[Value], carry: list[bool], ys: li
             if g is not None and value in needs:
                 builder.totals.setdefault(value, []).append(g)
         for number, (value, wanted) in enumerate(zip(division.ys, ys, strict=True)):
-            reached = wanted and value in needs and division.level[value] == 2
+            reached = wanted and value in needs and division.level[value] == LOOP
             g = cotangent(builder, len(carry) + number, value) if reached else None
             back.ys.append(g)
             if g is not None:
@@ -247,7 +253,7 @@ def backward_of(division: Division, needs: set[Value], carry: list[bool], ys: li
     level.update(dict.fromkeys(back.consts, CONST))
     for g in (*back.carry, *back.ys):
         if g is not None:
-            level[g] = 2
+            level[g] = LOOP
     for call in found.calls:
         level[call.out] = max([level[value] for value in call.values()], default=CONST)
         (back.once if level[call.out] == CONST else back.calls).append(call)
@@ -264,16 +270,6 @@ def cotangent(builder: Builder, number: int, like: Value) -> Value:
 def trimmed(back: Backward) -> Backward:
     """Without the calls that lead nowhere."""
     alive = {value for value in (*back.new_carry, *back.inputs) if value is not None} | {sink.g for sink in back.sinks}
-    kept = []
-    for call in reversed(back.calls):
-        if call.out in alive:
-            alive.update(call.values())
-            kept.append(call)
-    back.calls = kept[::-1]
-    once = []
-    for call in reversed(back.once):
-        if call.out in alive:
-            alive.update(call.values())
-            once.append(call)
-    back.once = once[::-1]
+    back.calls = living(back.calls, alive)
+    back.once = living(back.once, alive)
     return back
