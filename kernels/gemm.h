@@ -10,7 +10,8 @@ typedef struct {
     ptrdiff_t buffer; /* elements that `gemm` wants to work in, unless the rows of A are contiguous */
     void (*pack)(const void *b, ptrdiff_t b_row, ptrdiff_t b_column, ptrdiff_t depth, ptrdiff_t columns, void *out);
     void (*gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const void *a, ptrdiff_t a_row, ptrdiff_t a_k,
-                 const void *b, ptrdiff_t b_k, ptrdiff_t b_panel, void *c, ptrdiff_t c_row, int add, void *buffer);
+                 const void *b, ptrdiff_t b_k, ptrdiff_t b_panel, const void *start, ptrdiff_t start_row, void *c,
+                 ptrdiff_t c_row, void *buffer);
 } Gemm;
 
 #define BODY "gemm_body.h"

@@ -35,23 +35,26 @@ typedef T FN(vector) __attribute__((vector_size(VECTOR_BYTES), aligned(BITS / 8)
 #endif
 #endif
 
-/* C[rows, panels * WIDTH] = or += A B over `depth` terms: the whole tile lives in registers. */
+/* C[rows, panels * WIDTH] = start + A B over `depth` terms: the whole tile lives in registers. No `start` means zeros. */
 INLINE void FN(tile)(ptrdiff_t depth, const T *a, ptrdiff_t a_row, ptrdiff_t a_k, const T *b, ptrdiff_t b_k,
-                     ptrdiff_t b_panel, T *c, ptrdiff_t c_row, ptrdiff_t columns, int add, const int rows,
-                     const int panels) {
+                     ptrdiff_t b_panel, const T *start, ptrdiff_t start_row, T *c, ptrdiff_t c_row, ptrdiff_t columns,
+                     const int rows, const int panels) {
     FN(vector) sum[ROWS_MAX][8];
     T edge[ROWS_MAX][8 * LANES];
     const int width = panels * WIDTH;
     T *into = c;
     ptrdiff_t into_row = c_row;
     if (columns < width) { /* the last columns of a matrix: a copy of full width stands in for them */
-        for (int i = 0; i < rows; i++)
-            if (add) memcpy(edge[i], c + i * c_row, (size_t)columns * sizeof(T));
+        if (start) {
+            for (int i = 0; i < rows; i++) memcpy(edge[i], start + i * start_row, (size_t)columns * sizeof(T));
+            start = edge[0];
+            start_row = 8 * LANES;
+        }
         into = edge[0];
         into_row = 8 * LANES;
     }
     UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < 2 * panels; j++) sum[i][j] =
-        add ? *(FN(vector) *)(into + i * into_row + j * LANES) : (FN(vector)){0};
+        start ? *(const FN(vector) *)(start + i * start_row + j * LANES) : (FN(vector)){0};
     const T *at[4]; /* behind the last panel there is nothing to read: the first one stands in, its sums are thrown away */
     UNROLL for (int p = 0; p < panels; p++) at[p] = b + (p * WIDTH < columns ? p : 0) * b_panel;
     for (ptrdiff_t k = 0; k < depth; k++) {
@@ -75,13 +78,13 @@ INLINE void FN(tile)(ptrdiff_t depth, const T *a, ptrdiff_t a_row, ptrdiff_t a_k
 #define TILE(rows)                                                                                              \
     case rows:                                                                                                  \
         if (a_k == 1)                                                                                           \
-            FN(tile)(depth, a, a_row, 1, b, b_k, b_panel, c, c_row, columns, add, rows, PANELS(rows));          \
+            FN(tile)(depth, a, a_row, 1, b, b_k, b_panel, start, start_row, c, c_row, columns, rows, PANELS(rows)); \
         else                                                                                                    \
-            FN(tile)(depth, a, 1, a_k, b, b_k, b_panel, c, c_row, columns, add, rows, PANELS(rows));            \
+            FN(tile)(depth, a, 1, a_k, b, b_k, b_panel, start, start_row, c, c_row, columns, rows, PANELS(rows));   \
         break;
 static __attribute__((noinline)) void FN(tiles)(int rows, ptrdiff_t depth, const T *a, ptrdiff_t a_row, ptrdiff_t a_k,
-                                                const T *b, ptrdiff_t b_k, ptrdiff_t b_panel, T *c, ptrdiff_t c_row,
-                                                ptrdiff_t columns, int add) {
+                                                const T *b, ptrdiff_t b_k, ptrdiff_t b_panel, const T *start,
+                                                ptrdiff_t start_row, T *c, ptrdiff_t c_row, ptrdiff_t columns) {
     switch (rows) {
         TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6)
 #if ROWS_MAX == 14
@@ -131,16 +134,17 @@ static void FN(pack_rows)(const T *a, ptrdiff_t a_row, ptrdiff_t a_k, ptrdiff_t 
 #define DEPTH 320     /* terms at a time: a panel of so many rows stays in the nearest cache */
 #define ROWS_AT_ONCE (12 * ROWS_MAX)
 
-/* C = or += A B. B is packed (b_k = WIDTH, b_panel = depth * WIDTH), or a matrix whose rows are contiguous (b_k = the
+/* C = start + A B, `start` being rows (the same one for all if start_row is 0; C itself; or NULL for zeros). B is packed (b_k = WIDTH, b_panel = depth * WIDTH), or a matrix whose rows are contiguous (b_k = the
  * distance of its rows, b_panel = WIDTH) with a whole number of panels. Rows of A are read where they are if a_k is 1,
  * and else through `buffer`, which holds ROWS_AT_ONCE * DEPTH + ROOM elements. */
 static void FN(gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const void *pa, ptrdiff_t a_row, ptrdiff_t a_k,
-                     const void *pb, ptrdiff_t b_k, ptrdiff_t b_panel, void *pc, ptrdiff_t c_row, int add,
-                     void *buffer) {
-    const T *a = (const T *)pa, *b = (const T *)pb;
+                     const void *pb, ptrdiff_t b_k, ptrdiff_t b_panel, const void *pstart, ptrdiff_t start_row, void *pc,
+                     ptrdiff_t c_row, void *buffer) {
+    const T *a = (const T *)pa, *b = (const T *)pb, *start = (const T *)pstart;
     T *c = (T *)pc;
-    if (depth == 0 && !add)
-        for (ptrdiff_t i = 0; i < rows; i++) memset(c + i * c_row, 0, (size_t)columns * sizeof(T));
+    if (depth == 0)
+        for (ptrdiff_t i = 0; i < rows; i++)
+            for (ptrdiff_t n = 0; n < columns; n++) c[i * c_row + n] = start ? start[i * start_row + n] : 0;
     const ptrdiff_t parts = (depth + DEPTH - 1) / DEPTH;
     for (ptrdiff_t part = 0, from = 0; part < parts; part++) {
         const ptrdiff_t to = depth * (part + 1) / parts;
@@ -161,12 +165,14 @@ static void FN(gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const v
                     const ptrdiff_t top = some * i / count, height = some * (i + 1) / count - top;
                     const T *left = a_k == 1 ? a + (first + top) * a_row + from : (T *)buffer + top * (to - from);
                     T *target = c + (first + top) * c_row + n;
+                    const T *sums = part ? target : start ? start + (first + top) * start_row + n : NULL;
+                    const ptrdiff_t sums_row = part ? c_row : start_row;
                     const int wide = PANELS(height);
                     for (ptrdiff_t m = 0; m < panels && n + m * WIDTH < columns; m += wide) {
                         ptrdiff_t width = columns - n - m * WIDTH;
                         FN(tiles)
                         ((int)height, to - from, left, a_row, a_k == 1 ? 1 : height, panel + m * b_panel, b_k, b_panel,
-                         target + m * WIDTH, c_row, width, add || part > 0);
+                         sums ? sums + m * WIDTH : NULL, sums_row, target + m * WIDTH, c_row, width);
                     }
                 }
             }

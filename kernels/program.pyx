@@ -261,7 +261,8 @@ cdef class Program:
                     pack = packs[s.number]
                     pack.gemm.gemm(last - first, s.columns, pack.depth, place(&s.ins[0], bases, arena, i, t, first),
                                    s.ins[0].row // s.item, 1, pack.data, pack.gemm.width, pack.depth * pack.gemm.width,
-                                   place(&s.out, bases, arena, i, t, first), s.out.row // s.item, 0, NULL)
+                                   place(&s.ins[1], bases, arena, i, t, first) if s.count > 1 else NULL, s.ins[1].row // s.item,
+                                   place(&s.out, bases, arena, i, t, first), s.out.row // s.item, NULL)
                     continue
                 row = first
                 while row < last:

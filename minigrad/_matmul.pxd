@@ -8,7 +8,7 @@ cdef extern from "gemm.h" nogil:
         ptrdiff_t buffer
         void (*pack)(const void*, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, void*) noexcept nogil
         void (*gemm)(ptrdiff_t, ptrdiff_t, ptrdiff_t, const void*, ptrdiff_t, ptrdiff_t, const void*, ptrdiff_t, ptrdiff_t,
-                     void*, ptrdiff_t, int, void*) noexcept nogil
+                     const void*, ptrdiff_t, void*, ptrdiff_t, void*) noexcept nogil
 
 
 cdef struct Pack:

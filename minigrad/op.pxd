@@ -28,6 +28,7 @@ cdef class Op(Operator):
     cdef public str name
     cdef public bint broadcasts
     cdef public bint view
+    cdef public Py_ssize_t weight
     cdef public list arguments
     cdef public Py_ssize_t count
     cdef public dict settings

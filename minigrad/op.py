@@ -243,7 +243,7 @@ def check_still(node: Node, cell: Version) -> None:
 class Op(Operator):
     """A differentiable operation. Call it with arrays by position and settings by keyword; it returns a new tensor."""
 
-    __slots__ = ("arguments", "body", "broadcasts", "count", "kernel", "name", "quiet", "recipes", "rules", "settings", "variadic", "view")
+    __slots__ = ("arguments", "body", "broadcasts", "count", "kernel", "name", "quiet", "recipes", "rules", "settings", "variadic", "view", "weight")
 
     def __init__(self, body: Callable[..., Any], rules: dict[str, Any], broadcasts: bool, view: bool) -> None:
         self.body = body
@@ -252,6 +252,7 @@ class Op(Operator):
         self.name: str = body.__name__.rstrip("_")
         self.broadcasts = broadcasts  # a rule's gradient is summed to the shape of its argument
         self.view = view  # the result may look at the memory of the first argument
+        self.weight = -1  # which argument the kernel may pack and keep packed: a weight that many products read
         self.arguments: list[str] = []
         self.settings: dict[str, Any] = {}
         self.variadic = False
@@ -304,7 +305,7 @@ class Op(Operator):
 
     def binary(self, a: Any, b: Any) -> Tensor:
         """`apply` for two tensors, or a tensor and a Python number, that the kernel can serve; anything else is handed on."""
-        if self.kernel is not None and self.count == 2 and not tracing.count:
+        if self.kernel is not None and self.count == 2 and self.weight < 0 and not tracing.count:
             mask = 0
             left, right = a, b
             if isinstance(a, Tensor):
@@ -354,7 +355,10 @@ class Op(Operator):
             arrays = self.constants(arrays)
         result = NotImplemented
         if self.kernel is not None:
-            if settings:
+            if self.weight >= 0:
+                weight = args[self.weight]
+                result = self.kernel(*arrays, weight.packs() if isinstance(weight, Tensor) else None)
+            elif settings:
                 result = self.kernel(*arrays, **settings)
             elif len(arrays) == 2:
                 result = self.kernel(arrays[0], arrays[1])

@@ -20,6 +20,7 @@ cdef class Version:
     cdef public object changed
     cdef public str cause
     cdef public str guard
+    cdef public dict packs
 
 
 cdef class Node
@@ -53,6 +54,9 @@ cdef class Tensor(Arithmetic):
     cdef public bint parameter
 
     cpdef Version version(self)
+
+    @cython.locals(version=Version)
+    cpdef dict packs(self)
 
 
 @cython.locals(node=Node)

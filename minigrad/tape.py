@@ -54,17 +54,19 @@ class Version:
     `changed` is a tick of the tape's own clock: an entry that is older than it and keeps the buffer must refuse to be played.
     """
 
-    __slots__ = ("cause", "changed", "guard")
+    __slots__ = ("cause", "changed", "guard", "packs")
 
     def __init__(self, guard: str = "") -> None:
         self.changed = -1
         self.cause = ""
         self.guard = guard
+        self.packs: dict[Any, Any] | None = None  # the numbers as matrix products like them (matmul.pyx), as long as they are the numbers
 
     def bump(self, cause: str) -> None:
         """Note that `cause` has changed the buffer."""
         self.changed = next(clock)
         self.cause = cause
+        self.packs = None
 
 
 class Node:
@@ -227,6 +229,15 @@ class Tensor(Arithmetic):
         if self._version is None:
             self._version = Version("" if self.node is None else self.node.name)
         return self._version
+
+    def packs(self) -> dict[Any, Any] | None:
+        """Where a matrix product keeps a weight in packed form, for leaves that a model trains; None for any other tensor."""
+        if not (self.parameter or (self.node is not None and self.node.recipe is None)):
+            return None
+        version = self.version()
+        if version.packs is None:
+            version.packs = {}
+        return version.packs
 
     # ---- out to Python and NumPy
 

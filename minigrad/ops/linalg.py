@@ -73,3 +73,6 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:
     tensor([[11.5]])
     """
     return linear_(x, weight, bias)
+
+
+matmul.weight = linear_.weight = 1

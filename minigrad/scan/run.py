@@ -20,10 +20,10 @@ from .sink import Sink, given, wants
 from .trace import Call, Value
 
 try:
-    from minigrad._matmul import Packed, empty  # type: ignore[import-not-found]
+    from minigrad._matmul import empty, packed  # type: ignore[import-not-found]
     from minigrad._program import Run  # type: ignore[import-not-found]
 except ImportError:  # without compiled modules every scan runs as its loop, and nothing here is called
-    Packed = empty = Run = None
+    empty = packed = Run = None
 
 OPS = all_ops()
 PIECE = 2e9  # floating operations between two looks for signals
@@ -146,9 +146,14 @@ def made(array: Array, env: Env, given: dict[tuple[str, int], Any], steps: int) 
     return empty((count, array.rows, array.width), array.dtype)
 
 
+def packed_of(tensor: Tensor, turned: bool) -> Any:
+    """A matrix (or, `turned`, its transpose) as the loop multiplies by it."""
+    return packed(tensor._array.T if turned else tensor._array, tensor.packs())
+
+
 def play(loop: Loop, arrays: list[Any], env: Env, steps: int, rows: int, reverse: bool) -> None:
     """Run a loop over all time steps, in slices of the batch on as many threads as are worth it."""
-    matrices = [Packed(env[value]._array.T if turned else env[value]._array) for value, turned in loop.matrices]
+    matrices = [packed_of(env[value], turned) for value, turned in loop.matrices]
     run = Run(loop.program, arrays, matrices, steps, reverse)
     work = max(loop.flops * rows, 1)
     count = threads.worth(float(work) * steps, rows)
