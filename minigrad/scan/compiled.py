@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .fuse import Stage, stages_of
+from .fuse import Stage, absorbed, stages_of
 from .hoist import CONST, LOOP, Division, divide
 from .plan import Array, Layout, claim, copied, flops
 from .rows import Buffer, Lowering, Ref
@@ -21,6 +21,8 @@ class Loop:
     """One loop, encoded: its stages, arrays, the matrices it multiplies by, and the work of one row of one time step."""
 
     def __init__(self, lowering: Lowering, layout: Layout, fuse: bool) -> None:
+        if fuse:
+            lowering.instructions = absorbed(lowering.instructions, set(layout.places))
         self.stages: list[Stage] = stages_of(lowering.instructions, fuse)
         arena = layout.settle(self.stages)
         self.program = Program(layout.encode(self.stages), arena)

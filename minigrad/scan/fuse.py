@@ -1,4 +1,5 @@
-"""fuse: instructions in stages. A stage is one matrix product, or a block of everything else that can run before the next product.
+"""fuse: instructions in stages. A stage is one matrix product (and what is added to it), or a block of everything else that can run
+before the next product.
 
 The instructions of a block pass over a few rows at a time, so what one hands to the next stays in the nearest cache.
 """
@@ -46,6 +47,30 @@ def stages_of(instructions: list[Instruction], fuse: bool) -> list[Stage]:
             stages.append(Stage(block, block_rows(block)))
         waiting = [one for one in waiting if id(one) not in done]
     return stages
+
+
+def absorbed(instructions: list[Instruction], held: set[Buffer]) -> list[Instruction]:
+    """Sums of a product and something else as one product whose sums start there, where nobody else reads the product.
+
+    `held` are buffers that are read after the loop.
+    """
+    found: list[Instruction] = []
+    for one in instructions:
+        found.append(one)
+        if one.name != "add":
+            continue
+        for product, other in (one.ins, one.ins[::-1]):
+            made = [k for k, maker in enumerate(found) if maker.out.buffer is product.buffer]
+            if len(made) != 1 or found[made[0]].name != "matmul" or len(found[made[0]].ins) > 1:
+                continue
+            readers = [reader for reader in instructions for ref in reader.ins if ref.buffer is product.buffer]
+            alone = len(readers) == 1 and product.whole() and product.buffer.parent is None and product.buffer not in held
+            if alone and other.step and other.buffer is not product.buffer:
+                (left,) = found[made[0]].ins
+                found[-1] = Instruction("matmul", one.dtype, one.columns, found[made[0]].settings, one.out, [left, other])
+                del found[made[0]]
+                break
+    return found
 
 
 def makers_of(instructions: list[Instruction]) -> dict[Buffer, list[Instruction]]:
