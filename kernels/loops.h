@@ -35,6 +35,7 @@ typedef struct {
     UnaryLoop unary[UNARY_COUNT];
     BinaryLoop binary[BINARY_COUNT];
     RowLoop row[ROW_COUNT];
+    RowLoop column_sum;
     WhereLoop where;
     ClipLoop clip;
     CrossEntropyLoop cross_entropy;

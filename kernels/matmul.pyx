@@ -72,75 +72,78 @@ def packed(cnp.ndarray b, packs, /):
     return found
 
 
-cdef struct Rows:  # the left side
+cdef struct Matrix:
     char* data
-    ptrdiff_t count
-    ptrdiff_t depth
-    ptrdiff_t row
-    ptrdiff_t k
+    ptrdiff_t rows
+    ptrdiff_t columns
+    ptrdiff_t row       # elements from one row to the next
+    ptrdiff_t column
 
 
-cdef bint as_rows(cnp.ndarray a, Rows* rows) noexcept:
-    """Whether a reads as a matrix with all leading axes as one; fills rows."""
+cdef bint as_matrix(cnp.ndarray a, Matrix* m) noexcept:
+    """Whether a reads as a matrix with all leading axes as one; fills m."""
     cdef int ndim = cnp.PyArray_NDIM(a), i
     cdef ptrdiff_t item = cnp.PyArray_ITEMSIZE(a)
-    rows.data = cnp.PyArray_BYTES(a)
-    rows.count = 1
-    rows.depth = cnp.PyArray_DIM(a, ndim - 1)
-    rows.k = cnp.PyArray_STRIDE(a, ndim - 1) // item
-    rows.row = 0
+    m.data = cnp.PyArray_BYTES(a)
+    m.rows = 1
+    m.columns = cnp.PyArray_DIM(a, ndim - 1)
+    m.column = cnp.PyArray_STRIDE(a, ndim - 1) // item
+    m.row = 0
     for i in range(ndim - 2, -1, -1):
         if cnp.PyArray_DIM(a, i) == 1:
             continue
-        if rows.count == 1:
-            rows.row = cnp.PyArray_STRIDE(a, i) // item
-        elif cnp.PyArray_STRIDE(a, i) // item != rows.row * rows.count:
+        if m.rows == 1:
+            m.row = cnp.PyArray_STRIDE(a, i) // item
+        elif cnp.PyArray_STRIDE(a, i) // item != m.row * m.rows:
             return False
-        rows.count *= cnp.PyArray_DIM(a, i)
+        m.rows *= cnp.PyArray_DIM(a, i)
     return True
 
 
-cdef object result_of(cnp.ndarray a, ptrdiff_t columns, int ndim):
-    cdef cnp.npy_intp[32] shape
-    cdef int i
-    for i in range(ndim - 1):
-        shape[i] = cnp.PyArray_DIM(a, i)
-    shape[ndim - 1] = columns
-    return new_array(ndim, shape, cnp.PyArray_TYPE(a), cnp.PyArray_ITEMSIZE(a))
+cdef cnp.ndarray readable(cnp.ndarray a, Matrix* m):
+    """a, or a copy of it, that reads as the matrix m."""
+    if not as_matrix(a, m):
+        a = cnp.PyArray_GETCONTIGUOUS(a)
+        as_matrix(a, m)
+    return a
+
+
+cdef Matrix flipped(Matrix m) noexcept:
+    """The transpose."""
+    return Matrix(m.data, m.columns, m.rows, m.column, m.row)
 
 
 cdef class Product:
-    """One product: rows of A, the right side as gemm.h reads it, the sums' start, and the result. `part` takes some of the rows."""
+    """One product: A, B as gemm.h reads it, where the sums start, and the result. `part` takes some of the rows."""
 
+    cdef Matrix a, b
     cdef const Gemm* gemm
-    cdef Rows rows
-    cdef ptrdiff_t depth, columns, item, whole, start_row
-    cdef ptrdiff_t b_row
-    cdef const char* direct        # the first `whole` columns, where they are
-    cdef const char* panels        # those behind them, packed
+    cdef ptrdiff_t item
+    cdef ptrdiff_t whole     # columns of B that are read where they are; those behind them are packed
+    cdef const char* panels
     cdef char* start
     cdef char* out
-    cdef int count                 # of parts
+    cdef int count           # of parts
     cdef int stop
 
     cdef void some(self, ptrdiff_t first, ptrdiff_t last, void* buffer) noexcept nogil:
-        cdef ptrdiff_t item = self.item, width = self.gemm.width, whole = self.whole
-        cdef char* a = self.rows.data + first * self.rows.row * item
-        cdef char* out = self.out + first * self.columns * item
+        cdef ptrdiff_t item = self.item, width = self.gemm.width, whole = self.whole, columns = self.b.columns
+        cdef char* a = self.a.data + first * self.a.row * item
+        cdef char* out = self.out + first * columns * item
         if whole:
-            self.gemm.gemm(last - first, whole, self.depth, a, self.rows.row, self.rows.k, self.direct, self.b_row, width, self.start, 0,
-                           out, self.columns, buffer)
-        if whole < self.columns:
-            self.gemm.gemm(last - first, self.columns - whole, self.depth, a, self.rows.row, self.rows.k, self.panels, width,
-                           self.depth * width, NULL if self.start == NULL else self.start + whole * item, 0, out + whole * item,
-                           self.columns, buffer)
+            self.gemm.gemm(last - first, whole, self.b.rows, a, self.a.row, self.a.column, self.b.data, self.b.row, width, self.start, 0,
+                           out, columns, buffer)
+        if whole < columns:
+            self.gemm.gemm(last - first, columns - whole, self.b.rows, a, self.a.row, self.a.column, self.panels, width,
+                           self.b.rows * width, NULL if self.start == NULL else self.start + whole * item, 0, out + whole * item,
+                           columns, buffer)
 
     def part(self, int k):
         """Part k of the rows, in pieces; between them part 0, in the thread that asked, looks for signals."""
-        cdef ptrdiff_t first = self.rows.count * k // self.count, last = self.rows.count * (k + 1) // self.count, to
-        cdef ptrdiff_t piece = max(1, <ptrdiff_t>(PIECE / (2.0 * max(self.depth * self.columns, 1))))
+        cdef ptrdiff_t first = self.a.rows * k // self.count, last = self.a.rows * (k + 1) // self.count, to
+        cdef ptrdiff_t piece = max(1, <ptrdiff_t>(PIECE / (2.0 * max(self.b.rows * self.b.columns, 1))))
         cdef void* buffer = NULL
-        if self.rows.k != 1:
+        if self.a.column != 1:
             buffer = aligned(self.gemm.buffer * self.item)
         try:
             while first < last and not self.stop:
@@ -157,57 +160,73 @@ cdef class Product:
         """Make every part return before its next piece."""
         self.stop = 1
 
+    cdef bint suits(self, bint kept) noexcept:
+        """Chooses how B is read; False where the BLAS that NumPy has would be faster: few rows, and B to be packed for them alone."""
+        if kept or self.a.rows > SMALL:
+            return True
+        if self.b.column == 1:
+            self.whole = self.b.columns // self.gemm.width * self.gemm.width
+        return self.whole > 0 or self.b.rows * self.b.columns <= 16384
 
-cdef object product(a, b, bint turned, bias, packs):
-    """a @ b, or a @ b.T if `turned`; the sums start from the bias, if there is one."""
-    cdef cnp.ndarray left = <cnp.ndarray>a, right = <cnp.ndarray>b
-    cdef int kind = precision(left), ndim = cnp.PyArray_NDIM(left)
+    cdef run(self, Packed kept, char* out):
+        """Pack B unless that was done, and multiply, on as many threads as it is worth."""
+        cdef char* memory = NULL
+        cdef ptrdiff_t width = self.gemm.width, rest = (self.b.columns - self.whole + width - 1) // width * width
+        cdef double work = 2.0 * self.a.rows * self.b.rows * self.b.columns
+        self.out = out
+        try:
+            if kept is not None:
+                self.panels = <char*>kept.pack.data
+            else:
+                self.panels = memory = <char*>aligned(rest * self.b.rows * self.item)
+                with nogil:
+                    self.gemm.pack(self.b.data + self.whole * self.b.column * self.item, self.b.row, self.b.column, self.b.rows,
+                                   self.b.columns - self.whole, memory)
+            self.count = 1 if work < LARGE else worth(work, self.a.rows)
+            if self.count > 1:
+                together(self.part, self.count, self.halt)
+            else:
+                self.part(0)
+        finally:
+            free(memory)
+
+
+cdef Product product_of(cnp.ndarray a, cnp.ndarray b):
+    """A product for arrays of these dtypes; None if there is none."""
+    cdef int kind = precision(a)
+    if kind < 0 or kind != precision(b) or cnp.PyArray_NDIM(a) < 1 or cnp.PyArray_NDIM(a) > 32:
+        return None
     cdef Product task = Product.__new__(Product)
-    cdef Rows* rows = &task.rows
-    if ndim < 1 or ndim > 32 or kind < 0 or kind != precision(right):
-        return NotImplemented
-    if not as_rows(left, rows):
-        left = cnp.PyArray_GETCONTIGUOUS(left)
-        as_rows(left, rows)
-    cdef ptrdiff_t item = cnp.PyArray_ITEMSIZE(left), rest, width
-    cdef ptrdiff_t b_row = cnp.PyArray_STRIDE(right, turned) // item, b_column = cnp.PyArray_STRIDE(right, not turned) // item
-    task.depth, task.columns, task.item = cnp.PyArray_DIM(right, turned), cnp.PyArray_DIM(right, not turned), item
-    if rows.depth != task.depth:
-        return NotImplemented
-    task.gemm = gemm_instances[isa_number()][kind]
-    width, task.b_row, task.direct = task.gemm.width, b_row, cnp.PyArray_BYTES(right)
+    task.gemm, task.item = gemm_instances[isa_number()][kind], cnp.PyArray_ITEMSIZE(a)
+    return task
+
+
+cdef object times_matrix(cnp.ndarray a, cnp.ndarray b, bint turned, bias, packs):
+    """a @ b, or a @ b.T if `turned`; the sums start from the bias, if there is one."""
+    cdef Product task = product_of(a, b)
     cdef Packed kept = None
+    cdef int i, ndim = cnp.PyArray_NDIM(a)
+    cdef cnp.npy_intp[32] shape
+    if task is None:
+        return NotImplemented
+    as_matrix(b, &task.b)
+    if turned:
+        task.b = flipped(task.b)
+    if cnp.PyArray_DIM(a, ndim - 1) != task.b.rows:
+        return NotImplemented
+    for i in range(ndim - 1):
+        shape[i] = cnp.PyArray_DIM(a, i)
+    shape[ndim - 1] = task.b.columns
+    a = readable(a, &task.a)
     if packs is not None:
-        view = cnp.PyArray_Transpose(right, NULL) if turned else right
-        if rows.count > SMALL:
-            kept = packed(view, packs)
-        else:
-            kept = (<dict>packs).get(key_of(view))
-    if kept is None and rows.count <= SMALL:
-        if b_column == 1:
-            task.whole = task.columns // width * width
-        elif task.depth * task.columns > 16384:
-            return NotImplemented
-    out = result_of(left, task.columns, ndim)
-    task.out = cnp.PyArray_BYTES(<cnp.ndarray>out)
-    task.start = NULL if bias is None else cnp.PyArray_BYTES(<cnp.ndarray>bias)
-    cdef char* memory = NULL
-    if kept is not None:
-        task.panels = <char*>kept.pack.data
-    else:
-        rest = (task.columns - task.whole + width - 1) // width * width
-        task.panels = memory = <char*>aligned(rest * task.depth * item)
-        with nogil:
-            task.gemm.pack(task.direct + task.whole * b_column * item, b_row, b_column, task.depth, task.columns - task.whole, memory)
-    cdef double work = 2.0 * rows.count * task.depth * task.columns
-    try:
-        task.count = 1 if work < LARGE else worth(work, rows.count)
-        if task.count > 1:
-            together(task.part, task.count, task.halt)
-        else:
-            task.part(0)
-    finally:
-        free(memory)
+        view = cnp.PyArray_Transpose(b, NULL) if turned else b
+        kept = packed(view, packs) if task.a.rows > SMALL else (<dict>packs).get(key_of(view))
+    if not task.suits(kept is not None):
+        return NotImplemented
+    if bias is not None:
+        task.start = cnp.PyArray_BYTES(<cnp.ndarray>bias)
+    out = new_array(ndim, shape, cnp.PyArray_TYPE(a), task.item)
+    task.run(kept, cnp.PyArray_BYTES(<cnp.ndarray>out))
     return out
 
 
@@ -215,7 +234,7 @@ def matmul(a, b, packs=None, /):
     """a @ b for a matrix b, and a with any leading axes; `packs` as in `packed`."""
     if not (cnp.PyArray_CheckExact(a) and cnp.PyArray_CheckExact(b)) or cnp.PyArray_NDIM(<cnp.ndarray>b) != 2:
         return NotImplemented
-    return product(a, b, False, None, packs)
+    return times_matrix(a, b, False, None, packs)
 
 
 def linear(x, weight, bias, packs=None, /):
@@ -231,4 +250,29 @@ def linear(x, weight, bias, packs=None, /):
         if cnp.PyArray_DIM(<cnp.ndarray>bias, 0) != cnp.PyArray_DIM(right, 0):
             return NotImplemented
         bias = cnp.PyArray_GETCONTIGUOUS(<cnp.ndarray>bias)
-    return product(x, weight, True, bias, packs)
+    return times_matrix(x, weight, True, bias, packs)
+
+
+def outer_sum(a, b, /):
+    """a^T b, with all leading axes of both as one."""
+    if not (cnp.PyArray_CheckExact(a) and cnp.PyArray_CheckExact(b)) or cnp.PyArray_NDIM(<cnp.ndarray>b) < 1:
+        return NotImplemented
+    cdef Product task = product_of(a, b)
+    cdef cnp.npy_intp[2] shape
+    if task is None:
+        return NotImplemented
+    cdef int i, ndim = cnp.PyArray_NDIM(<cnp.ndarray>a)
+    for i in range(ndim - 1):
+        if ndim != cnp.PyArray_NDIM(<cnp.ndarray>b) or cnp.PyArray_DIM(<cnp.ndarray>a, i) != cnp.PyArray_DIM(<cnp.ndarray>b, i):
+            return NotImplemented
+    a, b = readable(a, &task.a), readable(b, &task.b)
+    if task.a.rows != task.b.rows:
+        return NotImplemented
+    cdef bint swap = 2 * task.b.columns <= task.gemm.width and task.a.columns > task.b.columns  # panels are wide: not for few columns
+    task.a, task.b = (flipped(task.b), task.a) if swap else (flipped(task.a), task.b)
+    if not task.suits(False):
+        return NotImplemented
+    shape[0], shape[1] = task.a.rows, task.b.columns
+    out = new_array(2, shape, cnp.PyArray_TYPE(<cnp.ndarray>a), task.item)
+    task.run(None, cnp.PyArray_BYTES(<cnp.ndarray>out))
+    return cnp.PyArray_GETCONTIGUOUS(cnp.PyArray_Transpose(<cnp.ndarray>out, NULL)) if swap else out

@@ -35,6 +35,32 @@ def logsumexp(x, /):
     return rows_op(x, OP_logsumexp)
 
 
+def sum_to(x, /, shape):
+    """x summed over its leading axes to `shape`, the axes behind them."""
+    cdef cnp.ndarray a
+    cdef cnp.npy_intp n = 1
+    cdef int kind, i, ndim, length
+    if not cnp.PyArray_CheckExact(x) or type(shape) is not tuple:
+        return NotImplemented
+    a = <cnp.ndarray>x
+    kind, ndim, length = precision(a), cnp.PyArray_NDIM(a), len(<tuple>shape)
+    if kind < 0 or not packed(a) or length > ndim or length == 0:
+        return NotImplemented
+    for i in range(length):
+        if cnp.PyArray_DIM(a, ndim - length + i) != (<tuple>shape)[i]:
+            return NotImplemented
+        n *= cnp.PyArray_DIM(a, ndim - length + i)
+    if n == 0:
+        return NotImplemented
+    out = cnp.PyArray_SimpleNew(length, cnp.PyArray_DIMS(a) + ndim - length, cnp.PyArray_TYPE(a))
+    cdef void* target = cnp.PyArray_DATA(<cnp.ndarray>out)
+    cdef cnp.npy_intp size = cnp.PyArray_SIZE(a)
+    cdef PyThreadState* state = release(size)
+    active.loops[kind].column_sum(cnp.PyArray_DATA(a), target, size // n, n)
+    reacquire(state)
+    return out
+
+
 cdef bint labelled(x, target):
     """Whether x is (N, C) with C > 0 and target (N,) of int64 within [0, C)."""
     cdef cnp.ndarray a, t

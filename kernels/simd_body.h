@@ -291,9 +291,8 @@ static void FN(clip_loop)(const void *px, double low, double high, void *pout, p
 
 #define ENTRY(name) FN(name##_loop),
 static const Loops FN(loops) = {
-    {UNARY_OPS(ENTRY)}, {BINARY_OPS(ENTRY)},    {ROW_OPS(ENTRY)},
-    FN(where_loop),     FN(clip_loop),          FN(cross_entropy_loop),
-    FN(cross_entropy_grad_loop),
+    {UNARY_OPS(ENTRY)}, {BINARY_OPS(ENTRY)}, {ROW_OPS(ENTRY)},          FN(column_sum_loop),
+    FN(where_loop),     FN(clip_loop),       FN(cross_entropy_loop), FN(cross_entropy_grad_loop),
 };
 
 #undef T

@@ -123,6 +123,37 @@ static void FN(sum_loop)(const void *px, void *pout, ptrdiff_t rows, ptrdiff_t n
     for (ptrdiff_t row = 0; row < rows; row++, x += n) out[row] = FN(row_sum)(x, n);
 }
 
+/* out[n] = the sum of a column over all rows: of BLOCK rows, then of those sums. */
+static void FN(column_sum_loop)(const void *px, void *pout, ptrdiff_t rows, ptrdiff_t n) {
+    const T *x = (const T *)px;
+    T *out = (T *)pout;
+    const ptrdiff_t whole = n / LANES * LANES;
+    for (ptrdiff_t column = 0; column < whole; column += LANES) {
+        FN(Vector) total = {0};
+        for (ptrdiff_t start = 0; start < rows; start += BLOCK) {
+            const ptrdiff_t end = start + BLOCK < rows ? start + BLOCK : rows;
+            FN(Vector) sum = {0};
+            for (ptrdiff_t row = start; row < end; row++) {
+                FN(Vector) v;
+                memcpy(&v, x + row * n + column, sizeof v);
+                sum += v;
+            }
+            total += sum;
+        }
+        memcpy(out + column, &total, sizeof total);
+    }
+    for (ptrdiff_t column = whole; column < n; column++) {
+        T total = 0;
+        for (ptrdiff_t start = 0; start < rows; start += BLOCK) {
+            const ptrdiff_t end = start + BLOCK < rows ? start + BLOCK : rows;
+            T sum = 0;
+            for (ptrdiff_t row = start; row < end; row++) sum += x[row * n + column];
+            total += sum;
+        }
+        out[column] = total;
+    }
+}
+
 static void FN(max_loop)(const void *px, void *pout, ptrdiff_t rows, ptrdiff_t n) {
     const T *x = (const T *)px;
     T *out = (T *)pout;

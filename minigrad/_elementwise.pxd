@@ -25,6 +25,7 @@ cdef extern from "loops.h" nogil:
         UnaryLoop* unary
         BinaryLoop* binary
         RowLoop* row
+        RowLoop column_sum
         WhereLoop where
         ClipLoop clip
         CrossEntropyLoop cross_entropy

@@ -243,11 +243,25 @@ def check_still(node: Node, cell: Version) -> None:
 class Op(Operator):
     """A differentiable operation. Call it with arrays by position and settings by keyword; it returns a new tensor."""
 
-    __slots__ = ("arguments", "body", "broadcasts", "count", "kernel", "name", "quiet", "recipes", "rules", "settings", "variadic", "view", "weight")
+    __slots__ = (
+        "arguments",
+        "body",
+        "broadcasts",
+        "count",
+        "kernel",
+        "name",
+        "quiet",
+        "recipes",
+        "rules",
+        "settings",
+        "variadic",
+        "view",
+        "weight",
+    )
 
     def __init__(self, body: Callable[..., Any], rules: dict[str, Any], broadcasts: bool, view: bool) -> None:
         self.body = body
-        self.quiet = np.errstate(all="ignore")(body)  # infinities and NaN are results, not warnings
+        self.quiet = body if view else np.errstate(all="ignore")(body)  # infinities and NaN are results, not warnings
         self.kernel: Any = None
         self.name: str = body.__name__.rstrip("_")
         self.broadcasts = broadcasts  # a rule's gradient is summed to the shape of its argument

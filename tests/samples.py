@@ -184,6 +184,15 @@ def affine() -> list[Sample]:
     return [*found, Sample((spaced(2, 3), spaced(0, 3), None)), *laid(spaced(3, 4), spaced(2, 4), spaced(2))]
 
 
+def outer() -> list[Sample]:
+    """Pairs of row lists: one axis, several leading ones, one column, none of rows or of columns."""
+    shapes: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
+        ((5, 3), (5, 4)), ((3,), (4,)), ((2, 5, 3), (2, 5, 4)), ((1, 3), (1, 4)), ((40, 37), (40, 2)), ((40, 37), (40, 1)),
+        ((40, 2), (40, 37)), ((0, 3), (0, 4)), ((2, 0, 3), (2, 0, 4)), ((5, 0), (5, 4)), ((5, 3), (5, 0)),
+    ]  # fmt: skip
+    return [Sample((spaced(*a), spaced(*b))) for a, b in shapes] + laid(spaced(3, 4), spaced(3, 2)) + laid(spaced(2, 3, 4), spaced(2, 3, 2))
+
+
 INDEXED: list[tuple[tuple[int, ...], Any]] = [
     ((5,), [0, 2]),
     ((3, 4), 1), ((3, 4), -1), ((3, 4), np.int64(1)), ((3, 4), (2, 3)), ((3, 4), slice(None, None, -1)), ((3, 4), slice(2, 2)),
@@ -318,6 +327,7 @@ SAMPLES: dict[str, list[Sample]] = {
     "mul": binary(),
     "ne": binary(ties=True),
     "neg": unary(),
+    "outer_sum": outer(),
     "pow": powers(),
     "relu": unary(kink=0.0),
     "relu_grad": binary(ties=True, numbers=False),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import math
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -35,6 +36,11 @@ def scatter(x: Any, shape: Any, index: Any) -> Any:
     puts = np.zeros((int(np.prod(shape, dtype=int)), places.size))
     puts[places, np.arange(places.size)] = 1.0
     return anp.dot(puts, anp.reshape(x, (places.size,))).reshape(shape)
+
+
+def matrix(x: Any) -> Any:
+    """x as a matrix, all leading axes as one."""
+    return x.reshape((math.prod(x.shape[:-1]), x.shape[-1]))
 
 
 def scatter_rows(x: Any, indices: Any, shape: Any, axis: int = 0) -> Any:
@@ -131,6 +137,7 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "logsumexp": tuple_axis(log_sum_exp),
     "lt": lambda a, b: np.less(a, b),
     "matmul": anp.matmul,
+    "outer_sum": lambda a, b: anp.dot(matrix(a).T, matrix(b)),
     "max": tuple_axis(anp.max),
     "maximum": lambda a, b: choose(anp.greater(a, b), a, choose(anp.less(a, b), b, 0.5 * (a + b))),
     "mean": tuple_axis(mean),
@@ -294,7 +301,17 @@ def ulps(got: Any, want: Any) -> float:
 def test_kernel_agrees_with_the_body(name: str, dtype: Any) -> None:
     """Where it serves. A row kernel sums in another order, and differences cancel: those are allowed a few ULP of the largest term."""
     op, served = OPS[name], 0
-    rows = name in ("linear", "matmul", "softmax", "log_softmax", "logsumexp", "cross_entropy_rows", "cross_entropy_grad")
+    rows = name in (
+        "linear",
+        "matmul",
+        "outer_sum",
+        "sum_to",
+        "softmax",
+        "log_softmax",
+        "logsumexp",
+        "cross_entropy_rows",
+        "cross_entropy_grad",
+    )
     for sample in SAMPLES[name]:
         arrays = sample.arrays(dtype)
         with np.errstate(all="ignore"):
@@ -384,6 +401,7 @@ TORCH: dict[str, Callable[..., Any]] = {
     "log": lambda t, x: t.log(x),
     "log_softmax": lambda t, x, axis=-1: t.log_softmax(x, axis),
     "matmul": lambda t, a, b: t.matmul(a, b),
+    "outer_sum": lambda t, a, b: matrix(a).T @ matrix(b),
     "maximum": lambda t, a, b: t.maximum(a, b),
     "minimum": lambda t, a, b: t.minimum(a, b),
     "pow": lambda t, a, b: t.pow(a, b),

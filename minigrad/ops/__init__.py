@@ -150,7 +150,7 @@ def attach_kernels(module: Any) -> None:
         elementwise.pow_.kernel = small_powers(module)
         elementwise.clip.kernel = lambda x, lo=None, hi=None: module.clip(x, lo, hi)
         products = config.products()
-        linalg.matmul.kernel, linalg.linear_.kernel = products.matmul, products.linear
+        linalg.matmul.kernel, linalg.linear_.kernel, linalg.outer_sum.kernel = products.matmul, products.linear, products.outer_sum
     operators["iadd"] = getattr(module, "iadd", operator.iadd)
 
 

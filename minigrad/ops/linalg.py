@@ -14,11 +14,6 @@ from minigrad.tape import Tensor
 from .shape import expand_dims, reshape, sum_to
 
 
-def rows(x: Tensor) -> Tensor:
-    """x as a matrix: all leading axes as one."""
-    return x if x.ndim == 2 else reshape(x, shape=(math.prod(x.shape[:-1]), x.shape[-1]))
-
-
 def matmul_grad_a(g: Tensor, a_shape: tuple[int, ...], b: Tensor) -> Tensor:
     """g b^T, with vectors as the row and the column they stand for."""
     if b.ndim == 1:
@@ -36,7 +31,7 @@ def matmul_grad_b(g: Tensor, a: Tensor, b_shape: tuple[int, ...]) -> Tensor:
     if a.ndim == 1:
         return sum_to(expand_dims(a, axis=-1) * expand_dims(g, axis=-2), shape=b_shape)
     if len(b_shape) == 2:
-        return rows(a).T @ rows(g)
+        return outer_sum(a, g)
     product = a.swapaxes(-1, -2) @ g
     return product if product.shape == b_shape else sum_to(product, shape=b_shape)
 
@@ -51,7 +46,21 @@ def matmul(a: Any, b: Any) -> Any:
     return np.matmul(a, b)
 
 
-@op(x=lambda g, weight: matmul(g, weight), weight=lambda g, x: rows(g).T @ rows(x), bias=lambda g, bias_shape: sum_to(g, shape=bias_shape))
+@op(a=lambda g, b: linear_(b, g, None), b=lambda g, a: matmul(a, g))
+def outer_sum(a: Any, b: Any) -> Any:
+    """The sum over all leading axes of a's rows times b's rows: what each product adds to its weight's gradient.   (n,o),(n,i) -> (o,i)
+
+    >>> outer_sum([[1.0, 2.0], [0.0, 1.0]], [[3.0], [4.0]])
+    tensor([[ 3.],
+            [10.]])
+    """
+    if a.shape[:-1] != b.shape[:-1]:
+        raise ShapeError(f"outer_sum: {a.shape} and {b.shape} differ in another axis than the last")
+    count = math.prod(a.shape[:-1])
+    return a.reshape(count, a.shape[-1]).T @ b.reshape(count, b.shape[-1])
+
+
+@op(x=lambda g, weight: matmul(g, weight), weight=lambda g, x: outer_sum(g, x), bias=lambda g, bias_shape: sum_to(g, shape=bias_shape))
 def linear_(x: Any, weight: Any, bias: Any) -> Any:
     """x weight^T + bias; bias may be None.   (n,i),(o,i),(o) -> (n,o)"""
     if x is None or weight is None or not isinstance(weight, np.ndarray) or not isinstance(x, np.ndarray):

@@ -23,7 +23,7 @@ def reshape(x: Any, *, shape: Any) -> Any:
     tensor([[1., 2.],
             [3., 4.]])
     """
-    return np.reshape(x, shape)
+    return np.asarray(x).reshape(shape)
 
 
 @op(view=True, x=lambda g, axes: transpose(g, axes=None if axes is None else np.argsort([a % len(axes) for a in axes])))
