@@ -15,7 +15,6 @@ import importlib.util
 import math
 import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -54,13 +53,29 @@ Shape = tuple[int, int, int, int]  # T, B, I, H
 SHOT = 0.02  # seconds that one shot lasts at least
 PAUSE = 0.05  # seconds of silence before a shot with several threads: those of the rival before stop spinning
 AGREE = 1e-3  # largest difference of two results, relative to the largest number in them
-SIDE = 1024  # the unit of all GEMM rates: a product of two matrices of SIDE x SIDE
 
 
 def parse_shape(text: str) -> Shape:
     """T,B,I,H on the command line."""
     T, B, I, H = map(int, text.split(","))  # noqa: E741
     return T, B, I, H
+
+
+def bounds_parser(text: str | None, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """The options of a benchmark that has bounds; `text` is its docstring."""
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter, parents=parents)
+    parser.add_argument("--rounds", type=int, default=15, help="interleaved rounds (15)")
+    parser.add_argument("--check", action="store_true", help="exit status 1 if a bound fails")
+    return parser
+
+
+def recurrent_parser(text: str | None, cells: Iterable[str], *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Those of one that has cells, shapes, and JAX as a guest."""
+    parser, names = bounds_parser(text, *parents), list(cells)
+    parser.add_argument("--jax", action="store_true", help="JAX takes part too")
+    parser.add_argument("--shapes", type=parse_shape, nargs="+", metavar="T,B,I,H", help="other shapes than the usual ones")
+    parser.add_argument("--cells", choices=names, nargs="+", default=names, metavar="CELL", help=f"of {' / '.join(names)}; all")
+    return parser
 
 
 def need(*modules: str) -> None:
@@ -153,42 +168,6 @@ def measure(runs: dict[str, Run], rounds: int, before: dict[str, Run] | None = N
     return times
 
 
-def sgemm() -> Run:
-    """NumPy's float32 product of two square matrices: what this machine can do, in the same rounds."""
-    rng = np.random.default_rng(0)
-    a, b = (rng.standard_normal((SIDE, SIDE)).astype(np.float32) for _ in range(2))
-    out = np.empty_like(a)
-    return lambda: np.matmul(a, b, out=out)
-
-
-def sgemm_rate(timing: Timing) -> float:
-    """GF/s of `sgemm`."""
-    return 2 * SIDE**3 / timing.seconds / 1e9
-
-
-class OneCore:
-    """`sgemm` in a process of its own that is held to one core and runs when told to."""
-
-    def __init__(self) -> None:
-        self.child = subprocess.Popen(
-            [sys.executable, __file__, "--threads", "1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def __call__(self) -> None:
-        """One product."""
-        assert self.child.stdin is not None and self.child.stdout is not None
-        print("go", file=self.child.stdin, flush=True)
-        self.child.stdout.readline()
-
-
-def serve() -> None:
-    """The other end of OneCore."""
-    run = sgemm()
-    for _ in sys.stdin:
-        run()
-        print("done", flush=True)
-
-
 # ---- agreement and bounds
 
 
@@ -225,6 +204,14 @@ def judge(bounds: Iterable[Bound]) -> int:
         status |= not bound.holds
         print(f"{'ok  ' if bound.holds else 'FAIL'} {bound.label}: {bound.value:.3f} {bound.sense} {bound.limit:g}")
     return int(status)
+
+
+def verdict(check: bool, bounds: Iterable[Bound]) -> int:
+    """The exit status of a benchmark: 0, or with `--check` that of its bounds."""
+    if not check:
+        return 0
+    print()
+    return judge(bounds)
 
 
 # ---- a layer over a sequence, forward and backward, in PyTorch and in JAX
@@ -335,7 +322,3 @@ def jax_step(forward: Callable[[Any, Any], Any], weights: list[np.ndarray], x: n
 
     arguments = jax.device_put((weights, x, cotangent))
     return lambda: jax.block_until_ready(both(*arguments))
-
-
-if __name__ == "__main__":
-    serve()

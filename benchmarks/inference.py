@@ -16,7 +16,6 @@ ONNX has W (directions, 4H, I) and R (directions, 4H, H) with the gates in the o
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -170,10 +169,7 @@ def measure(shape: Shape, rounds: int) -> dict[str, Timing]:
 
 def main() -> int:
     """Measure, print, compare with the bounds."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=15, help="interleaved rounds (15)")
-    parser.add_argument("--check", action="store_true", help="exit status 1 if a bound fails")
-    options = parser.parse_args()
+    options = _rivals.bounds_parser(__doc__).parse_args()
     _rivals.need("torch", "onnx", "onnxruntime")
     print(_rivals.versions("torch", "onnx", "onnxruntime"))
     names = f"{OURS:>10s}{TORCH:>10s}{ONNX:>14s}"
@@ -190,10 +186,7 @@ def main() -> int:
             bounds.append(Bound("streaming step: minigrad's time / ONNX Runtime's", ours / onnx, "<=", STEP_BOUND))
         else:
             bounds.append(Bound(f"sequence {shape}: ONNX Runtime's time / minigrad's", onnx / ours, ">=", SEQUENCE_BOUND))
-    if not options.check:
-        return 0
-    print()
-    return _rivals.judge(bounds)
+    return _rivals.verdict(options.check, bounds)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ rounds. A ratio is the rival's time over minigrad's: above 1, minigrad is faster
 
 from __future__ import annotations
 
-import argparse
 import math
 import random
 import statistics
@@ -24,6 +23,7 @@ import sys
 from typing import NamedTuple
 
 import _rivals  # before all that counts cores
+import _sgemm
 from _rivals import Bound, Shape, Timing
 
 SHAPES: list[Shape] = [
@@ -70,7 +70,7 @@ class Row(NamedTuple):
 
     def share(self, name: str) -> float:
         """Of what sgemm reaches."""
-        return self.rate(name) / _rivals.sgemm_rate(self.times[SGEMM])
+        return self.rate(name) / _sgemm.sgemm_rate(self.times[SGEMM])
 
     def ratio(self, name: str) -> float:
         """How many times faster minigrad is."""
@@ -88,12 +88,12 @@ def gemm_flops(cell: str, shape: Shape) -> int:
     return 2 * T * B * _rivals.GATES[cell] * H * (I + I + H + H + H)
 
 
-def measure(cell: str, shape: Shape, rivals: list[str], rounds: int, alone: _rivals.OneCore | None) -> Row:
+def measure(cell: str, shape: Shape, rivals: list[str], rounds: int, alone: _sgemm.OneCore | None) -> Row:
     """Everybody on one cell and shape. With `alone`, sgemm and minigrad on one thread beside those on two."""
     task = _rivals.make_task(cell, *shape)
     runs = {OURS: _rivals.minigrad_layer(task)} | {name: RIVALS[name](task) for name in rivals}
     _rivals.check_agreement(f"{cell} {shape}", runs)
-    runs[SGEMM] = _rivals.sgemm()
+    runs[SGEMM] = _sgemm.sgemm()
     before = {OURS: lambda: _rivals.set_threads(_rivals.THREADS)}
     if alone is not None:
         runs[SGEMM_ALONE] = alone
@@ -115,7 +115,7 @@ def line(row: Row, rivals: list[str]) -> str:
     """One cell and shape in the table."""
     T, B, I, H = row.shape  # noqa: E741
     ours = row.times[OURS]
-    text = f"{row.cell:5s}{T:5d}{B:4d}{I:4d}{H:4d} |{_rivals.sgemm_rate(row.times[SGEMM]):6.0f} |"
+    text = f"{row.cell:5s}{T:5d}{B:4d}{I:4d}{H:4d} |{_sgemm.sgemm_rate(row.times[SGEMM]):6.0f} |"
     text += f"{ours.seconds * 1e3:12.3f}{row.rate(OURS):7.1f}{row.share(OURS):6.2f}{ours.cores:6.2f}"
     for name in rivals:
         text += f" |{row.times[name].seconds * 1e3:12.3f}{row.rate(name):7.1f}{row.ratio(name):6.2f}{row.times[name].cores:6.2f}"
@@ -161,21 +161,14 @@ def drawn(count: int, seed: int) -> list[Shape]:
 
 def main() -> int:
     """Measure, print, compare with the bounds."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, parents=[_rivals.threads_option()]
-    )
-    parser.add_argument("--jax", action="store_true", help="JAX takes part too")
-    parser.add_argument("--shapes", type=_rivals.parse_shape, nargs="+", metavar="T,B,I,H", help="other shapes than the usual ones")
-    parser.add_argument("--cells", choices=list(_rivals.GATES), nargs="+", default=list(_rivals.GATES), help="LSTM GRU RNN")
+    parser = _rivals.recurrent_parser(__doc__, _rivals.GATES, _rivals.threads_option())
     parser.add_argument("--random", type=int, metavar="N", help="N shapes at random")
     parser.add_argument("--seed", type=int, default=0, help="of --random (0)")
-    parser.add_argument("--rounds", type=int, default=15, help="interleaved rounds (15)")
-    parser.add_argument("--check", action="store_true", help="exit status 1 if a bound fails")
     options = parser.parse_args()
     _rivals.need("torch", *["jax"] * options.jax)
     shapes = drawn(options.random, options.seed) if options.random else options.shapes or SHAPES
     rivals = ["PyTorch"] + ["JAX"] * options.jax
-    alone = _rivals.OneCore() if _rivals.THREADS > 1 else None
+    alone = _sgemm.OneCore() if _rivals.THREADS > 1 else None
     print(_rivals.versions("torch", *["jax"] * options.jax))
     if not _rivals.set_threads(_rivals.THREADS) and alone:
         print("(this minigrad has no set_num_threads: its time on one thread is left out)")
@@ -190,10 +183,7 @@ def main() -> int:
         for name in rivals:
             mean, worst = summary([row for row in rows if row.cell == cell], name)
             print(f"{cell:5s}{name}/minigrad: geometric mean {mean:.2f}, worst {worst:.2f}")
-    if not options.check:
-        return 0
-    print()
-    return _rivals.judge(bounds(rows, rivals))
+    return _rivals.verdict(options.check, bounds(rows, rivals))
 
 
 if __name__ == "__main__":
