@@ -19,6 +19,7 @@ from minigrad.config import show_config  # noqa: E402
 from minigrad.errors import DtypeError, MutationError, ShapeError, TapeError  # noqa: E402
 from minigrad.grad import grad, hvp, value_and_grad, vjp  # noqa: E402
 from minigrad.io import load, save  # noqa: E402
+from minigrad.ledger import ledger  # noqa: E402
 from minigrad.op import elementwise, op  # noqa: E402
 from minigrad.ops import *  # noqa: E402, F403
 from minigrad.random import get_rng_state, manual_seed, set_rng_state  # noqa: E402
@@ -41,6 +42,7 @@ __all__ = [
     "grad",
     "hvp",
     "is_grad_enabled",
+    "ledger",
     "load",
     "manual_seed",
     "nn",

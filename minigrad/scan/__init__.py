@@ -22,9 +22,10 @@ from minigrad import config, random
 from minigrad.errors import ShapeError
 from minigrad.ops import concatenate, stack
 from minigrad.recording import is_recording, no_grad, tracer
-from minigrad.tape import Tensor, wrap
+from minigrad.tape import Tensor, clock, wrap
 
 from .report import Report
+from .steps import Steps
 from .trace import Trace, Untraceable, fresh, pair, run_step
 from .tree import Tree, flatten, unflatten
 
@@ -121,6 +122,9 @@ def steps_of(leaves: list[Tensor], length: int | None) -> int:
 class Request:
     """One call of scan."""
 
+    whole: Steps | None = None  # where this is the rest of a scan whose first step ran by itself: the steps of all of it ...
+    first = 0  # ... and which of them is step 0 here
+
     def __init__(self, step: Any, carry: list[Tensor], carry_kind: Any, xs: list[Tensor], xs_kind: Any, reverse: bool, steps: int) -> None:
         self.step = step
         self.carry = carry
@@ -145,9 +149,14 @@ class Request:
         """The loop itself."""
         carry = unflatten(self.carry_kind, self.carry)
         ys: list[Any] = [None] * self.steps
+        steps = self.whole or Steps(self.steps)
         for t in self.times():
+            began = next(clock)
             carry, ys[t] = pair(self.step(carry, self.x(t)))
-        return carry, joined(ys)
+            steps.ran(self.first + t, began)
+        results = carry, joined(ys)
+        steps.lead_to(results)
+        return results
 
     def fallback(self, reason: str) -> tuple[Tree, Tree]:
         """The loop itself, and a report that says why."""
@@ -208,21 +217,29 @@ class Request:
     def peeled(self, trace: Trace) -> tuple[Tree, Tree]:
         """The first carry broadcasts or changes its dtype: one step as it is written, then the others."""
         times = self.times()
+        whole = self.whole or Steps(self.steps)
+        began = next(clock)
         carry, first = pair(self.step(unflatten(self.carry_kind, self.carry), self.x(times[0])))
+        whole.ran(self.first + times[0], began)
         leaves, kind = flatten(carry)
         leaves = [leaf if isinstance(leaf, Tensor) else Tensor(leaf) for leaf in leaves]
         if self.steps == 1:
             settings.report = Report(False, "one step", 1)
-            return carry, joined([first])
+            results = carry, joined([first])
+            whole.lead_to(results)
+            return results
         rest = [leaf[:-1] if self.reverse else leaf[1:] for leaf in self.xs]
         call = Request(self.step, leaves, kind, rest, self.xs_kind, self.reverse, self.steps - 1)
+        call.whole, call.first = whole, self.first + (0 if self.reverse else 1)
         same = [(leaf.shape, leaf.dtype) == (value.shape, value.dtype) for leaf, value in zip(leaves, trace.carry, strict=True)]
         if self.peeled_before or all(same):
             carry, ys = call.fallback("the carry goes on changing its shape or dtype")
         else:
             call.peeled_before = True
             carry, ys = call.run()
-        return carry, behind(first, ys, self.reverse)
+        results = carry, behind(first, ys, self.reverse)
+        whole.lead_to(results)
+        return results
 
     def planned(self, trace: Trace) -> tuple[Tree, Tree]:
         """Run the plan of a trace."""
@@ -260,7 +277,7 @@ class Request:
 
     def play(self, plan: Any, tensors: list[Any], cached: bool) -> tuple[Tree, Tree]:
         """Run a plan with the tensors of this call."""
-        from .replay import replaying
+        from .replay import Replay
         from .run import ahead, evaluate, forward, results
 
         env: dict[Any, Any] = dict(zip(plan.trace.carry, self.carry, strict=True))
@@ -270,7 +287,7 @@ class Request:
         evaluate(plan.division.once, env)
         ahead(plan, env, self.steps)
         arrays = forward(plan, env, self.steps)
-        carry, ys = results(plan, env, arrays, self.steps, replaying(plan, env, self.steps, self.reverse))
+        carry, ys = results(plan, env, arrays, self.steps, Replay(plan, env, self.steps, self.reverse, self.whole, self.first))
         settings.report = Report(True, "", self.steps, plan, cached)
         if settings.mode == "check":
             from .check import compare

@@ -1,16 +1,18 @@
-"""The loop of a plan, run call by call on the tape: for gradients of gradients, for the per-step tape, and for the ledger."""
+"""The loop of a scan, run call by call on the tape: as the plan divides it, for gradients of gradients; as the step was written, for those
+who look at the per-step tape."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from minigrad.ops import all_ops, stack
-from minigrad.recording import enable_grad
-from minigrad.tape import Tensor, wrap
+from minigrad.recording import enable_grad, is_recording
+from minigrad.tape import Node, Rules, Tensor, clock, entry, wrap
 from minigrad.walk import walk
 
 from .compiled import Plan
-from .run import apply
+from .run import RESULT, apply
+from .steps import Steps
 from .trace import Value
 
 OPS = all_ops()
@@ -42,12 +44,45 @@ def unrolled(
     return carry, ys
 
 
-def replaying(plan: Plan, env: dict[Value, Any], steps: int, reverse: bool) -> Any:
-    """What a scan's entry calls where its gradients are recorded in turn: the loop again, on the tape, and back through that."""
+class HandedRules(Rules):
+    """The entry of a y that the loop has no part in: computed ahead of it, or x itself. Its gradient passes."""
 
-    def replay(parts: dict[int, Tensor], table: Any) -> None:
+    __slots__ = ("number", "op", "replay")
+
+    def __init__(self, replay: Replay, number: int) -> None:
+        self.op = RESULT
+        self.replay = replay
+        self.number = number
+
+    def labels(self) -> list[str]:
+        """Nothing is kept."""
+        return []
+
+    def play(self, node: Node, g: Tensor, table: Any) -> None:
+        """Hand the gradient on."""
+        (parent,) = node.parents
+        table.add(parent, g, self.op)
+
+
+class Replay:
+    """One scan that ran compiled, and all that it takes to run it again on the tape."""
+
+    __slots__ = ("env", "first", "plan", "reverse", "steps", "tick", "whole")
+
+    def __init__(self, plan: Plan, env: dict[Value, Any], steps: int, reverse: bool, whole: Steps | None, first: int) -> None:
+        self.plan = plan
+        self.env = env
+        self.steps = steps
+        self.reverse = reverse
+        self.whole = whole  # the scan that this is the rest of, if its first step ran by itself ...
+        self.first = first  # ... and which of its steps is step 0 here
+        self.tick = next(clock)  # between what the scan reads and its results
+
+    def __call__(self, parts: dict[int, Tensor], table: Any) -> None:
+        """Where the gradients of a scan are recorded in turn: the loop again, on the tape, and back through that."""
         with enable_grad():
-            starts = {value: wrap(env[value]._array, env[value].node) for value in (*plan.trace.carry, *plan.division.inputs)}
+            outside = (*self.plan.trace.carry, *self.plan.division.inputs)
+            starts = {value: wrap(self.env[value]._array, self.env[value].node) for value in outside}
             aliases = {value: OPS["identity"](tensor) for value, tensor in starts.items()}
             held: dict[Value, Any] = {}
 
@@ -56,9 +91,9 @@ def replaying(plan: Plan, env: dict[Value, Any], steps: int, reverse: bool) -> A
                     held[value] = OPS["identity"](tensor)
                 return held[value]
 
-            carry = [aliases[value] for value in plan.trace.carry]
-            inputs = {value: aliases[value] for value in plan.division.inputs}
-            last, ys = unrolled(plan, env, steps, reverse, carry, inputs, alias)
+            carry = [aliases[value] for value in self.plan.trace.carry]
+            inputs = {value: aliases[value] for value in self.plan.division.inputs}
+            last, ys = unrolled(self.plan, self.env, self.steps, self.reverse, carry, inputs, alias)
             outputs, seeds = [], []
             for number, g in parts.items():
                 out = last[number] if number < len(last) else stack(ys[number - len(last)])
@@ -74,4 +109,29 @@ def replaying(plan: Plan, env: dict[Value, Any], steps: int, reverse: bool) -> A
                 if gradient is not None and parent is not None:
                     table.add(parent, gradient, OPS["add"])
 
-    return replay
+    def handed(self, y: Tensor, number: int) -> Tensor:
+        """A y that the loop has no part in, as the result `number` of the scan."""
+        if y.node is None or not is_recording():
+            return y.detach()
+        out = wrap(y._array, entry(y._array, HandedRules(self, number), (y.node,), (), None))
+        out._version = y.version()
+        return out
+
+    def as_written(self) -> tuple[list[Tensor], Steps]:
+        """The results from the step as it was traced, each call an entry of the tape; and which entries belong to which step."""
+        trace, env = self.plan.trace, self.env
+        carry = [env[value] for value in trace.carry]
+        ys: list[list[Any]] = [[None] * self.steps for _ in trace.ys]
+        steps = Steps(self.steps)
+        with enable_grad():
+            for t in range(self.steps - 1, -1, -1) if self.reverse else range(self.steps):
+                began = next(clock)
+                now = {**env, **dict(zip(trace.carry, carry, strict=True))}
+                now.update({value: env[value][t] for value in (*trace.xs, *trace.draws)})
+                for call in trace.calls:
+                    now[call.out] = apply(call, [now[arg] if isinstance(arg, Value) else arg for arg in call.args])
+                carry = [now[value] for value in trace.new_carry]
+                for number, value in enumerate(trace.ys):
+                    ys[number][t] = now[value]
+                steps.ran(t, began)
+            return [*carry, *[stack(column) for column in ys]], steps

@@ -286,7 +286,7 @@ def results(plan: Plan, env: Env, arrays: list[Any], steps: int, replay: Any) ->
     outs = []
     for n, (y, value) in enumerate(zip(ys, division.ys, strict=True)):
         if isinstance(y, Tensor):
-            outs.append(y)
+            outs.append(replay.handed(y, count + n))
             continue
         start = y.__array_interface__["data"][0]
         outs.append(result(y.copy() if start in seen else y, scan, count + n, value in plan.needs))
