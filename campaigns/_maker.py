@@ -104,7 +104,7 @@ class Maker(Writer):
             wanted = [name for name in wanted if name[0] not in spared]
         return Cell(
             seed=self.seed,
-            steps=40 if self.chance(0.02) else int(rng.integers(1, 10)),
+            steps=int(rng.integers(1, 10)),
             batch=int(rng.integers(1, 6)) if self.batched else None,
             reverse=self.chance(0.4),
             passes=self.passes(),

@@ -130,10 +130,10 @@ class Writer:
         unread = self.unread()
         return self.pick(unread if unread and self.chance(0.85) else self.pool)
 
-    def partner(self, width: int) -> Known:
-        """A second operand that broadcasts with so many columns."""
-        fitting = [known for known in self.pool if known.width in (width, 1)]
-        unread = [known for known in self.unread() if known.width in (width, 1)]
+    def partner(self, a: Known) -> Known:
+        """A second operand that broadcasts to the columns of a; another, for in a - a rounding alone is left."""
+        fitting = [known for known in self.pool if known.width in (a.width, 1) and known != a]
+        unread = [known for known in self.unread() if known in fitting]
         fitting = unread if unread and self.chance(0.6) else fitting
         return self.pick(fitting) if fitting else Known("0.5", 1, 0.5)
 
@@ -156,7 +156,7 @@ class Writer:
             self.say(text.format(a.name), a.width, form, grown(a.bound))
         elif form in PAIRS:
             pair, grow = PAIRS[form]
-            b = self.partner(a.width)
+            b = self.partner(a)
             names = (b.name, a.name) if self.chance(0.3) else (a.name, b.name)
             self.say(pair.format(*names), a.width, form, grow(a.bound, b.bound))
         elif form in REDUCTIONS:
@@ -189,7 +189,7 @@ class Writer:
 
     def where(self, a: Known) -> None:
         """A choice element by element."""
-        b, c = self.partner(a.width), self.partner(a.width)
+        b, c = self.partner(a), self.partner(a)
         limit = self.pick([b.name, "0.1", "0"])
         sides = self.pick([(a.name, c.name), (c.name, a.name), (a.name, "0.25"), ("0", a.name), (a.name, a.name)])
         condition = f"{a.name} {self.pick(['>', '<', '>=', '<='])} {limit}"
@@ -198,7 +198,7 @@ class Writer:
     def mask(self, a: Known) -> None:
         """A choice or a factor that whole numbers make."""
         if self.index:
-            i, c = self.pick(self.index), self.partner(a.width)
+            i, c = self.pick(self.index), self.partner(a)
             choice = f"mg.where(mg.expand_dims({i} {self.pick(['>', '<='])} 1, -1), {a.name}, {c.name})"
             text = self.pick([choice, f"{a.name} * mg.expand_dims({i}.astype('float64'), -1)"])
             self.say(text, a.width, "mask", max(3 * a.bound, c.bound))
