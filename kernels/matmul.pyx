@@ -12,6 +12,8 @@ from posix.stdlib cimport posix_memalign
 
 from minigrad._elementwise cimport isa_number, precision
 
+import numpy
+
 from minigrad.threads import together, worth
 
 cnp.import_array()
@@ -70,6 +72,13 @@ def packed(cnp.ndarray b, packs, /):
     if found is None:
         found = (<dict>packs)[key] = Packed(b)
     return found
+
+
+def dense(cnp.ndarray a, dtype):
+    """a, or a copy of it, in this dtype, element behind element."""
+    if <void*>cnp.PyArray_DESCR(a) == <void*>dtype and cnp.PyArray_IS_C_CONTIGUOUS(a) and cnp.PyArray_ISALIGNED(a):
+        return a
+    return numpy.ascontiguousarray(a, dtype)
 
 
 cdef struct Matrix:

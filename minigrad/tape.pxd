@@ -21,6 +21,7 @@ cdef class Version:
     cdef public str cause
     cdef public str guard
     cdef public dict packs
+    cdef public bint shared
 
 
 cdef class Node

@@ -54,12 +54,13 @@ class Version:
     `changed` is a tick of the tape's own clock: an entry that is older than it and keeps the buffer must refuse to be played.
     """
 
-    __slots__ = ("cause", "changed", "guard", "packs")
+    __slots__ = ("cause", "changed", "guard", "packs", "shared")
 
     def __init__(self, guard: str = "") -> None:
         self.changed = -1
         self.cause = ""
         self.guard = guard
+        self.shared = False  # with an array whose owner may write to it unseen
         self.packs: dict[Any, Any] | None = None  # the numbers as matrix products like them (matmul.pyx), as long as they are the numbers
 
     def bump(self, cause: str) -> None:
@@ -235,7 +236,7 @@ class Tensor(Arithmetic):
         if not (self.parameter or (self.node is not None and self.node.recipe is None)):
             return None
         version = self.version()
-        if version.packs is None:
+        if version.packs is None and not version.shared:
             version.packs = {}
         return version.packs
 

@@ -41,7 +41,9 @@ def from_numpy(array: Any) -> Tensor:
     """
     if type(array) is not np.ndarray or array.dtype.kind not in "fiub" or not array.dtype.isnative:
         raise DtypeError("from_numpy shares a NumPy array of native real numbers; use tensor() to convert and copy anything else")
-    return wrap(array, None)
+    tensor = wrap(array, None)
+    tensor.version().shared = True
+    return tensor
 
 
 def zeros(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:

@@ -6,9 +6,9 @@ from typing import Any
 
 from .fuse import Stage, absorbed, stages_of
 from .hoist import CONST, LOOP, Division, divide
-from .plan import Array, Layout, claim, copied, flops
+from .plan import Array, Layout, claim, copied, flops, place_of
 from .rows import Buffer, Lowering, Ref
-from .sink import Backward, Sink, backward_of, needing
+from .sink import Backward, Sink, backward_of, feeds, needing
 from .trace import Call, Trace, Value
 
 try:
@@ -28,6 +28,7 @@ class Loop:
         self.program = Program(layout.encode(self.stages), arena)
         self.arrays: list[Array] = list(layout.arrays)
         self.matrices: list[Any] = lowering.matrices
+        self.recipes = [array.recipe() for array in self.arrays]
         self.flops = flops(lowering.instructions, [value.shape[1 if turned else 0] for value, turned in self.matrices])
 
     def listing(self, title: str, layout: Layout) -> list[str]:
@@ -68,6 +69,8 @@ class Plan:
         self.records = bool(self.needs)
         self.forward()
         self.backwards: dict[tuple[bool, ...], BackwardPlan] = {}
+        if self.records:
+            self.backward((True,) * len(self.division.ys))  # what cannot be run backward is not run forward
 
     def forward(self) -> None:
         """Lower the loop, decide what is kept, and lay everything out."""
@@ -105,6 +108,36 @@ class Plan:
         for value in division.inputs:
             layout.given(lowering.refs[value].buffer)
         self.loop = Loop(lowering, layout, "fuse" in self.passes)
+        self.outs = [None if ref is None else place_of(layout, ref) for ref in self.y_refs]
+        self.consts = [*self.trace.consts, *[call.out for call in division.once]]
+        self.reaching: dict[Any, tuple[set[Value], set[Value]]] = {}
+
+    def reached(self, outputs: frozenset[int], steps: int) -> tuple[set[Value], set[Value]]:
+        """Where gradients of these results arrive: among the first carry's values, and among all that the loop reads.
+
+        Results count from the carry's on. A step hands on to the one before what it has for its carry, so the sets grow, or repeat.
+        """
+        found = self.reaching.get((outputs, steps))
+        if found is not None:
+            return found
+        division, carry = self.division, self.trace.carry
+        ends = [*division.new_carry, *division.ys]
+        every = {ends[number] for number in outputs if number >= len(carry)}
+        now = {ends[number] for number in outputs if number < len(carry)}
+        everywhere: set[Value] = set()
+        for _ in range(steps):
+            alive = now | every
+            for call in reversed(division.loop):
+                if call.out in alive and call.recorded:
+                    alive.update(arg for position, arg in enumerate(call.args) if feeds(call, position, self.needs))
+            everywhere |= alive
+            first = {value for value in carry if value in alive}
+            after = {new for old, new in zip(carry, division.new_carry, strict=True) if old in alive}
+            if after == now:
+                break
+            now = after
+        self.reaching[outputs, steps] = first, everywhere
+        return first, everywhere
 
     def ref(self, value: Value) -> Ref:
         """Where a value of the forward loop lies."""
@@ -155,11 +188,7 @@ class Plan:
 
     def stacked(self, value: Value) -> tuple[Array, int, int, int]:
         """Where the value lies for all time steps: array, first step, first column, columns."""
-        ref = self.lowering.refs[value]
-        root, start = ref.buffer.root()
-        place = self.layout.places[root]
-        assert place.array is not None
-        return place.array, place.shift, start + ref.start, ref.width
+        return place_of(self.layout, self.lowering.refs[value])
 
 
 class BackwardPlan:
@@ -203,6 +232,8 @@ class BackwardPlan:
                 layout.given(root)
         self.layout = layout
         self.loop = Loop(lowering, layout, "fuse" in plan.passes)
+        self.input_places = [None if ref is None else place_of(layout, ref) for ref in self.inputs]
+        self.sink_places = [place_of(layout, ref) for _, ref in self.sinks]
 
     def keep_readable(self, plan: Plan, lowering: Lowering, layout: Layout, value: Value) -> None:
         """Let the backward loop read a value that the forward loop has kept."""

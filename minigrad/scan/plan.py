@@ -33,6 +33,12 @@ class Array:
         self.width = width
         self.dtype = dtype
 
+    def recipe(self) -> tuple[Any, ...]:
+        """How to make it: kind, key, count of time steps as (times T, plus), rows, width, dtype."""
+        key = np.array([self.key], self.dtype) if self.kind == "number" else self.key
+        times, plus = {"T": (1, 0), "T+1": (1, 1), "2": (0, 2), "1": (0, 1)}[self.steps]
+        return self.kind, key, times, plus, self.rows, self.width, self.dtype
+
     def nbytes(self) -> int:
         """Bytes of one time step."""
         return self.rows * self.width * int(self.dtype.itemsize)
@@ -195,3 +201,11 @@ def copied(lowering: Lowering, ref: Ref, value: Value, width: int) -> Ref:
 def flops(instructions: list[Instruction], depths: list[int]) -> int:
     """Work of one row in one time step: 2 for each multiply-add, a few for each element of anything else."""
     return sum(2 * one.columns * depths[one.settings] if one.name == "matmul" else 8 * one.columns for one in instructions)
+
+
+def place_of(layout: Layout, ref: Ref) -> tuple[Array, int, int, int]:
+    """Where what a ref names lies for all time steps: array, first step, first column, columns."""
+    root, start = ref.buffer.root()
+    place = layout.places[root]
+    assert place.array is not None
+    return place.array, place.shift, start + ref.start, ref.width

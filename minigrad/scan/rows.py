@@ -18,6 +18,7 @@ from .trace import Call, Untraceable, Value
 UNARY = {"neg", "exp", "log", "sqrt", "square", "abs", "sign", "tanh", "sigmoid", "softplus", "relu"}
 COMPARISONS = {"eq", "ne", "lt", "le", "gt", "ge"}
 BINARY = {"add", "sub", "mul", "div", "maximum", "minimum", "tanh_grad", "sigmoid_grad", "softplus_grad", "relu_grad"} | COMPARISONS
+POWERS = {0.5: ["sqrt"], 1: [], 1.5: ["sqrt", "mul"], 2: ["square"], 3: ["square", "mul"], 4: ["square", "square"]}
 SAME = {"identity", "detach", "clone"}
 SHAPES = {"reshape", "expand_dims", "squeeze"}
 REDUCTIONS = {"sum", "mean", "max", "logsumexp", "sum_to"}
@@ -245,15 +246,15 @@ class Lowering:
     def power(self, call: Call, x: Ref, width: int) -> Ref:
         """x to a few exponents that are other operations."""
         exponent, out = call.args[1], call.out
-        if isinstance(exponent, Value) or exponent not in (2, 3, -1, 0.5, 1):
+        if isinstance(exponent, Value) or abs(exponent) not in POWERS:
             raise Untraceable(f"'pow' with the exponent {exponent!r} has no form that the loop can run")
-        x = self.dense(x, width, out)
-        if exponent == 1:
-            return x
-        if exponent == -1:
-            return self.emit("div", out.dtype, width, None, self.result(out, width), self.number(1.0, out.dtype), x)
-        power = self.emit("sqrt" if exponent == 0.5 else "square", out.dtype, width, None, self.result(out, width), x)
-        return self.emit("mul", out.dtype, width, None, self.result(out, width), power, x) if exponent == 3 else power
+        power = x = self.dense(x, width, out)
+        for name in POWERS[abs(exponent)]:
+            ins = (power, x) if name == "mul" else (power,)
+            power = self.emit(name, out.dtype, width, None, self.result(out, width), *ins)
+        if exponent < 0:
+            power = self.emit("div", out.dtype, width, None, self.result(out, width), self.number(1.0, out.dtype), power)
+        return power
 
     def same(self, call: Call) -> Ref:
         """The same elements in another shape."""

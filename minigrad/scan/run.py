@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,17 +14,17 @@ from minigrad.ops import all_ops
 from minigrad.recording import is_recording, no_grad
 from minigrad.tape import Node, Rules, Tensor, entry, wrap
 
-from .compiled import BackwardPlan, Loop, Plan
+from .compiled import Loop, Plan
 from .hoist import CONST, INPUT, over_time
 from .plan import Array
 from .sink import Sink, given, wants
 from .trace import Call, Value
 
 try:
-    from minigrad._matmul import empty, packed  # type: ignore[import-not-found]
+    from minigrad._matmul import dense, empty, packed  # type: ignore[import-not-found]
     from minigrad._program import Run  # type: ignore[import-not-found]
 except ImportError:  # without compiled modules every scan runs as its loop, and nothing here is called
-    empty = packed = Run = None
+    dense = empty = packed = Run = None
 
 OPS = all_ops()
 PIECE = 2e9  # floating operations between two looks for signals
@@ -39,6 +40,7 @@ class Named:
         self.name = name
 
 
+NOTHING = np.zeros((), np.float32)  # the entry of a scan has results of its own
 SCAN, RESULT = Named("scan"), Named("scan result")
 
 
@@ -60,7 +62,7 @@ class ResultRules(Rules):
         (scan,) = node.parents
         table.parts.setdefault(scan.tick, {})[self.number] = g
         if scan.tick not in table.totals:
-            table.totals[scan.tick] = wrap(np.zeros((), np.float32), None)
+            table.totals[scan.tick] = wrap(NOTHING, None)
 
 
 class ScanRules(Rules):
@@ -68,10 +70,10 @@ class ScanRules(Rules):
 
     __slots__ = ("op", "plan", "replay", "targets")
 
-    def __init__(self, plan: Plan, targets: list[tuple[Any, Node]], replay: Any) -> None:
+    def __init__(self, plan: Plan, targets: dict[Any, Node], replay: Any) -> None:
         self.op = SCAN
         self.plan = plan
-        self.targets = targets  # ("carry", n) or ("input", n) or ("const", Value) -> its node
+        self.targets = targets  # by ("carry", n) or ("input", n) or ("const", Value): its node
         self.replay = replay
 
     def labels(self) -> list[str]:
@@ -93,11 +95,11 @@ class ScanRules(Rules):
         if table.recorded:
             self.replay(parts, table)
             return
-        found = backward(self.plan, arrays, env, steps, parts)
-        for where, target in self.targets:
-            for gradient in found.get(where, ()):
-                if table.serves is None or target.tick in table.serves:
-                    table.add(target, gradient, OPS["add"])
+        targets = self.targets
+        if table.serves is not None:
+            targets = {where: target for where, target in targets.items() if target.tick in table.serves}
+        for where, gradient in backward(self.plan, arrays, env, steps, parts, targets):
+            table.add(targets[where], gradient, OPS["add"])
 
 
 def evaluate(calls: list[Call], env: Env) -> None:
@@ -127,23 +129,24 @@ def ahead(plan: Plan, env: Env, steps: int) -> None:
                 env[call.out] = over_time(call, args, over, steps)
 
 
-def made(array: Array, env: Env, given: dict[tuple[str, int], Any], steps: int) -> Any:
-    """The memory of one array of a loop."""
-    if array.kind in ("input", "cotangent"):
-        source = given[array.kind, array.key]
-        if source.dtype != array.dtype or not source.flags.c_contiguous:
-            source = np.ascontiguousarray(source, array.dtype)
-        return source
-    if array.kind == "const":
-        value, shape = array.key
-        source = env[value]._array
-        if shape == (1,):
-            source = source.reshape(1)
-        return np.ascontiguousarray(np.broadcast_to(source, shape), array.dtype)
-    if array.kind == "number":
-        return np.array([array.key], array.dtype)
-    count = {"T": steps, "T+1": steps + 1, "2": 2, "1": 1}[array.steps]
-    return empty((count, array.rows, array.width), array.dtype)
+def memory(recipes: list[Any], env: Env, given: dict[tuple[str, int], Any], steps: int) -> list[Any]:
+    """The arrays of a loop."""
+    arrays = []
+    for kind, key, times, plus, rows, width, dtype in recipes:
+        if kind in ("input", "cotangent"):
+            array = dense(given[kind, key], dtype)
+        elif kind == "const":
+            value, shape = key
+            array = env[value]._array
+            if array.size != math.prod(shape):
+                array = np.broadcast_to(array, shape)
+            array = dense(array, dtype)
+        elif kind == "number":
+            array = key
+        else:
+            array = empty((times * steps + plus, rows, width), dtype)
+        arrays.append(array)
+    return arrays
 
 
 def packed_of(tensor: Tensor, turned: bool) -> Any:
@@ -168,7 +171,7 @@ def play(loop: Loop, arrays: list[Any], env: Env, steps: int, rows: int, reverse
 def forward(plan: Plan, env: Env, steps: int) -> list[Any]:
     """Run the forward loop; returns its arrays."""
     given = {("input", number): env[value]._array for number, value in enumerate(plan.division.inputs)}
-    arrays = [made(array, env, given, steps) for array in plan.loop.arrays]
+    arrays = memory(plan.loop.recipes, env, given, steps)
     for slot, value in zip(plan.slots, plan.trace.carry, strict=True):
         first = 0 if slot.steps == "2" or not plan.reverse else steps
         arrays[slot.index][first] = env[value]._array.reshape(slot.rows, slot.width)
@@ -194,41 +197,40 @@ def stacked(arrays: list[Any], where: tuple[Array, int, int, int], steps: int, s
     return memory[shift : shift + steps, :, start : start + width].reshape(steps, *shape)
 
 
-def backward(plan: Plan, arrays: list[Any], env: Env, steps: int, parts: dict[int, Tensor]) -> dict[Any, list[Tensor]]:
-    """Run the backward loop for the gradients `parts` of the results; gradients by target."""
+def backward(plan: Plan, arrays: list[Any], env: Env, steps: int, parts: dict[int, Tensor], asked: Any) -> list[tuple[Any, Tensor]]:
+    """Run the backward loop for the gradients `parts` of the results: (target, gradient) for those targets that are `asked`."""
     count = len(plan.trace.carry)
     mine = plan.backward(tuple([count + k in parts for k in range(len(plan.division.ys))]))
+    first, everywhere = plan.reached(frozenset(parts), steps)
     back = mine.back
-    env = {**env, **dict(zip(back.consts, back.tensors, strict=True))}
-    with no_grad():
-        evaluate(back.once, env)
+    if back.consts:
+        env = {**env, **dict(zip(back.consts, back.tensors, strict=True))}
+    if back.once:
+        env = dict(env)
+        with no_grad():
+            evaluate(back.once, env)
     given = {("cotangent", number): g._array for number, g in parts.items()}
-    memory = arrays + [made(array, env, given, steps) for array in mine.loop.arrays[len(arrays) :]]
+    every = arrays + memory(mine.loop.recipes[len(arrays) :], env, given, steps)
     for number, ring in enumerate(mine.rings):
         if ring is not None:
             g = parts.get(number)
-            memory[ring.index][0] = 0 if g is None else g._array.reshape(ring.rows, ring.width)
-    play(mine.loop, memory, env, steps, plan.rows, not plan.reverse)
-    found: dict[Any, list[Tensor]] = {}
-    for number, (ring, value) in enumerate(zip(mine.rings, plan.trace.carry, strict=True)):
-        if ring is not None:
-            found["carry", number] = [wrap(memory[ring.index][steps & 1].reshape(value.shape).copy(), None)]
-    for number, (ref, value) in enumerate(zip(mine.inputs, plan.division.inputs, strict=True)):
-        if ref is not None:
-            found["input", number] = [wrap(stacked(memory, whereabouts(mine, ref), steps, value.shape), None)]
-    for sink, ref in mine.sinks:
-        g = wrap(stacked(memory, whereabouts(mine, ref), steps, sink.call.out.shape), None)
-        target = sink.call.args[sink.position]
-        found.setdefault(("const", target), []).append(sunk(plan, sink, g, memory, env, steps))
+            every[ring.index][0] = 0 if g is None else g._array.reshape(ring.rows, ring.width)
+    play(mine.loop, every, env, steps, plan.rows, not plan.reverse)
+    found: list[tuple[Any, Tensor]] = []
+    for number, value in enumerate(plan.trace.carry):
+        ring = mine.rings[number]
+        if ring is not None and value in first and ("carry", number) in asked:
+            found.append((("carry", number), wrap(every[ring.index][steps & 1].reshape(value.shape).copy(), None)))
+    for number, value in enumerate(plan.division.inputs):
+        place = mine.input_places[number]
+        if place is not None and value in everywhere and ("input", number) in asked:
+            found.append((("input", number), wrap(stacked(every, place, steps, value.shape), None)))
+    for (sink, _), place in zip(mine.sinks, mine.sink_places, strict=True):
+        target = "const", sink.call.args[sink.position]
+        if sink.call.out in everywhere and target in asked:
+            g = wrap(stacked(every, place, steps, sink.call.out.shape), None)
+            found.append((target, sunk(plan, sink, g, every, env, steps)))
     return found
-
-
-def whereabouts(mine: BackwardPlan, ref: Any) -> tuple[Array, int, int, int]:
-    """Where a gradient lies for all time steps."""
-    root, start = ref.buffer.root()
-    place = mine.layout.places[root]
-    assert place.array is not None
-    return place.array, place.shift, start + ref.start, ref.width
 
 
 def sunk(plan: Plan, sink: Sink, g: Tensor, memory: list[Any], env: Env, steps: int) -> Tensor:
@@ -269,28 +271,21 @@ def ruled(plan: Plan, sink: Sink, g: Tensor, memory: list[Any], env: Env, steps:
 
 def results(plan: Plan, env: Env, arrays: list[Any], steps: int, replay: Any) -> tuple[list[Tensor], list[Tensor]]:
     """The last carry and all ys as tensors, with their entries on the tape."""
-    division, level = plan.division, plan.division.level
+    division, needs = plan.division, plan.needs
+    scan = node_of(plan, env, arrays, steps, replay) if plan.records and is_recording() else None
     last = final(plan, arrays, steps)
-    ys: list[Any] = []
-    for value, ref in zip(division.ys, plan.y_refs, strict=True):
-        if ref is not None:
-            place = plan.layout.places[ref.buffer]
-            assert place.array is not None
-            ys.append(stacked(arrays, (place.array, place.shift, ref.start, ref.width), steps, value.shape))
-        else:
-            ys.append(env[value] if level[value] == INPUT else OPS["broadcast_to"](env[value], shape=(steps, *value.shape)))
-    scan = node_of(plan, env, arrays, steps, replay) if is_recording() and plan.records else None
-    count = len(last)
-    carries = [result(array, scan, n, value in plan.needs) for n, (array, value) in enumerate(zip(last, division.new_carry, strict=True))]
-    seen: set[int] = set()
-    outs = []
-    for n, (y, value) in enumerate(zip(ys, division.ys, strict=True)):
-        if isinstance(y, Tensor):
-            outs.append(replay.handed(y, count + n))
+    carries = [result(array, scan, n, value in needs) for n, (array, value) in enumerate(zip(last, division.new_carry, strict=True))]
+    outs: list[Tensor] = []
+    for n, value in enumerate(division.ys):
+        place = plan.outs[n]
+        if place is None:  # no value of the loop
+            y = env[value] if division.level[value] == INPUT else OPS["broadcast_to"](env[value], shape=(steps, *value.shape))
+            outs.append(replay.handed(y, len(last) + n))
             continue
-        start = y.__array_interface__["data"][0]
-        outs.append(result(y.copy() if start in seen else y, scan, count + n, value in plan.needs))
-        seen.add(start)
+        y = stacked(arrays, place, steps, value.shape)
+        if place in plan.outs[:n]:
+            y = y.copy()
+        outs.append(result(y, scan, len(last) + n, value in needs))
     return carries, outs
 
 
@@ -303,22 +298,15 @@ def result(array: Any, scan: Node | None, number: int, needs: bool) -> Tensor:
 
 def node_of(plan: Plan, env: Env, arrays: list[Any], steps: int, replay: Any) -> Node:
     """The entry of the scan itself."""
-    targets: list[tuple[Any, Node]] = []
-    tensors: list[Tensor] = []
-    for number, value in enumerate(plan.trace.carry):
-        tensors.append(env[value])
-        if plan.carry_needs[number] and env[value].node is not None:
-            targets.append((("carry", number), env[value].node))
-    for number, value in enumerate(plan.division.inputs):
-        tensors.append(env[value])
-        if env[value].node is not None:
-            targets.append((("input", number), env[value].node))
-    for value, level in plan.division.level.items():
-        if level == CONST and value in env:
-            tensors.append(env[value])
-            if env[value].node is not None:
-                targets.append((("const", value), env[value].node))
-    cells = [tensor.version() for tensor in tensors if tensor.is_leaf or tensor._version is not None]
-    rules = ScanRules(plan, targets, replay)
-    parents = tuple([node for _, node in targets])
-    return entry(np.zeros((), np.float32), rules, parents, (arrays, env, steps), cells)
+    targets: dict[Any, Node] = {}
+    cells = []
+    named: list[tuple[Any, Value]] = [(("carry", n), value) for n, value in enumerate(plan.trace.carry)]
+    named += [(("input", n), value) for n, value in enumerate(plan.division.inputs)]
+    named += [(("const", value), value) for value in plan.consts]
+    for where, value in named:
+        tensor = env[value]
+        if tensor.node is not None and (where[0] != "carry" or plan.carry_needs[where[1]]):
+            targets[where] = tensor.node
+        if tensor.is_leaf or tensor._version is not None:
+            cells.append(tensor.version())
+    return entry(NOTHING, ScanRules(plan, targets, replay), tuple(targets.values()), (arrays, env, steps), cells)
