@@ -18,7 +18,7 @@ def matmul_grad_a(g: Tensor, a_shape: tuple[int, ...], b: Tensor) -> Tensor:
     """g b^T, with vectors as the row and the column they stand for."""
     if b.ndim == 1:
         return expand_dims(g, axis=-1) * b
-    if len(a_shape) == 1:
+    if len(a_shape) == 1 and b.ndim > 2:
         return sum_to(reshape(b @ expand_dims(g, axis=-1), shape=(*b.shape[:-2], a_shape[0])), shape=a_shape)
     product = g @ b.swapaxes(-1, -2)
     return product if product.shape == a_shape else sum_to(product, shape=a_shape)
