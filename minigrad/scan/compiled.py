@@ -186,8 +186,8 @@ class Plan:
         local = sum(1 for place in self.layout.places.values() if place.array is None)
         return {"hoist": self.division.moved, "sink": len(self.full.sinks) if self.records else 0, "fuse": shared, "plan": local}
 
-    def stacked(self, value: Value) -> tuple[Array, int, int, int]:
-        """Where the value lies for all time steps: array, first step, first column, columns."""
+    def stacked(self, value: Value) -> tuple[Array, int, int, int, int]:
+        """Where the value lies for all time steps, as `place_of` says it."""
         return place_of(self.layout, self.lowering.refs[value])
 
 

@@ -203,9 +203,9 @@ def flops(instructions: list[Instruction], depths: list[int]) -> int:
     return sum(2 * one.columns * depths[one.settings] if one.name == "matmul" else 8 * one.columns for one in instructions)
 
 
-def place_of(layout: Layout, ref: Ref) -> tuple[Array, int, int, int]:
-    """Where what a ref names lies for all time steps: array, first step, first column, columns."""
+def place_of(layout: Layout, ref: Ref) -> tuple[Array, int, int, int, int]:
+    """Where what a ref names lies for all time steps: array, first step, first column, columns there, and how many those stand for."""
     root, start = ref.buffer.root()
     place = layout.places[root]
     assert place.array is not None
-    return place.array, place.shift, start + ref.start, ref.width
+    return place.array, place.shift, start + ref.start, ref.width if ref.step else 1, ref.width

@@ -188,13 +188,16 @@ def final(plan: Plan, arrays: list[Any], steps: int) -> list[Any]:
     return found
 
 
-def stacked(arrays: list[Any], where: tuple[Array, int, int, int], steps: int, shape: tuple[int, ...]) -> Any:
-    """A value for all time steps, as a view of the array it lies in."""
-    array, shift, start, width = where
+def stacked(arrays: list[Any], where: tuple[Array, int, int, int, int], steps: int, shape: tuple[int, ...]) -> Any:
+    """A value for all time steps, as a view of the array it lies in; a copy where one column stands for several."""
+    array, shift, start, width, columns = where
     memory = arrays[array.index]
     if array.kind in ("input", "cotangent"):
         memory = memory.reshape(steps, -1, array.width)
-    return memory[shift : shift + steps, :, start : start + width].reshape(steps, *shape)
+    memory = memory[shift : shift + steps, :, start : start + width]
+    if columns != width:
+        memory = np.broadcast_to(memory, (*memory.shape[:2], columns))
+    return memory.reshape(steps, *shape)
 
 
 def backward(plan: Plan, arrays: list[Any], env: Env, steps: int, parts: dict[int, Tensor], asked: Any) -> list[tuple[Any, Tensor]]:
