@@ -1,0 +1,241 @@
+"""One call of scan: traced, and played by its plan; or, where that cannot be, run as the loop it is written as."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad import random
+from minigrad.errors import ShapeError
+from minigrad.ops import concatenate, stack
+from minigrad.recording import is_recording, no_grad
+from minigrad.tape import Tensor, clock, wrap
+
+from .build import known, plan_for, remember
+from .check import compare
+from .replay import Replay
+from .report import Report
+from .run import ahead, evaluate, forward, results
+from .settings import settings
+from .steps import Steps
+from .trace import Trace, Untraceable, fresh, pair, run_step
+from .tree import Tree, flatten, unflatten
+
+
+def steps_of(leaves: list[Tensor], length: int | None) -> int:
+    """T, which all of xs and `length` agree on."""
+    for leaf in leaves:
+        if not leaf.ndim:
+            raise ShapeError("scan: xs holds a tensor of no axis; the first axis of every tensor of xs is time")
+    lengths = {leaf.shape[0] for leaf in leaves} | ({length} if length is not None else set())
+    if len(lengths) != 1:
+        said = "give length= when xs has no tensors" if not lengths else f"xs and length= say {', '.join(map(str, sorted(lengths)))}"
+        raise ShapeError(f"scan: the number of time steps is not one number: {said}")
+    return int(lengths.pop())
+
+
+class Request:
+    """One call of scan."""
+
+    whole: Steps | None = None  # where this is the rest of a scan whose first step ran by itself: the steps of all of it ...
+    first = 0  # ... and which of them is step 0 here
+
+    def __init__(self, step: Any, carry: list[Tensor], carry_kind: Any, xs: list[Tensor], xs_kind: Any, reverse: bool, steps: int) -> None:
+        self.step = step
+        self.carry = carry
+        self.carry_kind = carry_kind
+        self.xs = xs
+        self.xs_kind = xs_kind
+        self.reverse = reverse
+        self.steps = steps
+        self.known: tuple[Any, tuple[Any, ...]] = None, ()
+        self.peeled_before = False
+        self.state: Any = None  # of the random numbers, before the first step
+
+    def times(self) -> Any:
+        """The time steps in the order they run."""
+        return range(self.steps - 1, -1, -1) if self.reverse else range(self.steps)
+
+    def x(self, t: int) -> Tree:
+        """x at time t."""
+        return unflatten(self.xs_kind, [leaf[t] for leaf in self.xs])
+
+    def eager(self) -> tuple[Tree, Tree]:
+        """The loop itself."""
+        carry = unflatten(self.carry_kind, self.carry)
+        ys: list[Any] = [None] * self.steps
+        steps = self.whole or Steps(self.steps)
+        for t in self.times():
+            began = next(clock)
+            carry, ys[t] = pair(self.step(carry, self.x(t)))
+            steps.ran(self.first + t, began)
+        results = carry, joined(ys)
+        steps.lead_to(results)
+        return results
+
+    def fallback(self, reason: str) -> tuple[Tree, Tree]:
+        """The loop itself, and a report that says why."""
+        found = self.eager()
+        settings.report = Report(False, reason, self.steps)  # now: scans inside the step have made reports of their own
+        return found
+
+    def nothing(self) -> tuple[Tree, Tree]:
+        """No time steps: the carry as it is, and ys of length 0 in the shapes that a step would give."""
+        zeros = [Tensor(leaf.numpy()[:0].sum(axis=0, dtype=leaf.dtype)) for leaf in self.xs]
+        state = random.get_rng_state()
+        with no_grad():
+            _, y = pair(self.step(unflatten(self.carry_kind, self.carry), unflatten(self.xs_kind, zeros)))
+        random.set_rng_state(state)
+        settings.report = Report(False, "no time steps", 0)
+        leaves, kind = flatten(y)
+        return unflatten(self.carry_kind, self.carry), unflatten(
+            kind, [Tensor((leaf if isinstance(leaf, Tensor) else Tensor(leaf)).numpy()[None][:0]) for leaf in leaves]
+        )
+
+    # ---- compiled
+
+    def run(self) -> tuple[Tree, Tree]:
+        """Trace the first and the last step, find or make the plan, run it; or the loop itself."""
+        found = self.remembered()
+        if found is not None:
+            plan, order = found
+            return self.play(plan, [self.known[1][place] for place in order], True)
+        state = self.state = random.get_rng_state()
+        times = self.times()
+        try:
+            trace, carry, _ = self.trace(times[0], self.carry)
+        except Untraceable as problem:
+            random.set_rng_state(state)
+            return self.fallback(str(problem))
+        changed = [(old.shape, old.dtype) != (new.shape, new.dtype) for old, new in zip(trace.carry, trace.new_carry, strict=True)]
+        if any(changed):
+            random.set_rng_state(state)
+            return self.peeled(trace)
+        if self.steps > 1:
+            try:
+                again = self.trace(times[-1], flatten(carry)[0])[0]
+            except Untraceable as problem:
+                random.set_rng_state(state)
+                return self.fallback(str(problem))
+            if again.key() != trace.key() or not same_constants(trace, again):
+                random.set_rng_state(state)
+                return self.fallback("the step is not the same at the first and at the last time")
+        random.set_rng_state(state)
+        return self.planned(trace)
+
+    def trace(self, t: int, carry: list[Any]) -> tuple[Trace, Tree, Tree]:
+        """The step at time t under a tracer."""
+        leaves = [fresh(leaf if isinstance(leaf, Tensor) else Tensor(leaf)) for leaf in carry]
+        x = [wrap(leaf._array[t], None) if leaf.ndim > 1 else Tensor(leaf._array[t]) for leaf in self.xs]
+        return run_step(self.step, unflatten(self.carry_kind, leaves), unflatten(self.xs_kind, x))
+
+    def peeled(self, trace: Trace) -> tuple[Tree, Tree]:
+        """The first carry broadcasts or changes its dtype: one step as it is written, then the others."""
+        times = self.times()
+        whole = self.whole or Steps(self.steps)
+        began = next(clock)
+        carry, first = pair(self.step(unflatten(self.carry_kind, self.carry), self.x(times[0])))
+        whole.ran(self.first + times[0], began)
+        leaves, kind = flatten(carry)
+        leaves = [leaf if isinstance(leaf, Tensor) else Tensor(leaf) for leaf in leaves]
+        if self.steps == 1:
+            settings.report = Report(False, "one step", 1)
+            results = carry, joined([first])
+            whole.lead_to(results)
+            return results
+        rest = [leaf[:-1] if self.reverse else leaf[1:] for leaf in self.xs]
+        call = Request(self.step, leaves, kind, rest, self.xs_kind, self.reverse, self.steps - 1)
+        call.whole, call.first = whole, self.first + (0 if self.reverse else 1)
+        same = [(leaf.shape, leaf.dtype) == (value.shape, value.dtype) for leaf, value in zip(leaves, trace.carry, strict=True)]
+        if self.peeled_before or all(same):
+            carry, ys = call.fallback("the carry goes on changing its shape or dtype")
+        else:
+            call.peeled_before = True
+            carry, ys = call.run()
+        results = carry, behind(first, ys, self.reverse)
+        whole.lead_to(results)
+        return results
+
+    def planned(self, trace: Trace) -> tuple[Tree, Tree]:
+        """Run the plan of a trace."""
+        tensors, recording = trace.tensors, is_recording()
+        wanted = tuple([tuple([recording and tensor.node is not None for tensor in group]) for group in (self.carry, self.xs, tensors)])
+        plan, cached = plan_for(trace, self.reverse, wanted, settings.passes)
+        if isinstance(plan, str):
+            return self.fallback(plan)
+        remember(self.signature(), plan, tensors, self.known[1])
+        return self.play(plan, tensors, cached)
+
+    def signature(self) -> Any:
+        """What the plan of a known step depends on; None for a step without a key, or where more than the plan is wanted."""
+        key, consts = self.known
+        if key is None or settings.mode != "compile":
+            return None
+        tensors = (*self.carry, *self.xs, *[const for const in consts if const is not None])
+        ins = tuple(
+            [
+                (tensor.shape if place < len(self.carry) else tensor.shape[1:], tensor.dtype, tensor.node is None)
+                for place, tensor in enumerate(tensors)
+            ]
+        )
+        return key, ins, self.carry_kind, self.reverse, is_recording(), settings.passes
+
+    def remembered(self) -> Any:
+        """The plan of a known step, and which of its constants the plan's are; None if there is none yet."""
+        if self.known[0] is None:
+            return None
+        return known.get(self.signature())
+
+    def play(self, plan: Any, tensors: list[Any], cached: bool) -> tuple[Tree, Tree]:
+        """Run a plan with the tensors of this call."""
+        env: dict[Any, Any] = dict(zip(plan.trace.carry, self.carry, strict=True))
+        env.update(zip(plan.trace.xs, self.xs, strict=True))
+        env.update(zip(plan.trace.consts, tensors, strict=True))
+        env.update(drawn(plan.trace, self))
+        evaluate(plan.division.once, env)
+        ahead(plan, env, self.steps)
+        arrays = forward(plan, env, self.steps)
+        carry, ys = results(plan, env, arrays, self.steps, Replay(plan, env, self.steps, self.reverse, self.whole, self.first))
+        settings.report = Report(True, "", self.steps, plan, cached)
+        if settings.mode == "check":
+            compare(self, unflatten(plan.trace.carry_kind, carry), unflatten(plan.trace.ys_kind, ys))
+        return unflatten(plan.trace.carry_kind, carry), unflatten(plan.trace.ys_kind, ys)
+
+
+def drawn(trace: Trace, call: Request) -> dict[Any, Tensor]:
+    """All random draws of a scan, in the order in which the loop would make them."""
+    if not trace.draws:
+        return {}
+    found: list[list[Any]] = [[None] * call.steps for _ in trace.draws]
+    for t in call.times():
+        for number, how in enumerate(trace.drawn):
+            found[number][t] = random.draw(*how)._array
+    return {value: Tensor(np.stack(arrays)) for value, arrays in zip(trace.draws, found, strict=True)}
+
+
+def same_constants(a: Trace, b: Trace) -> bool:
+    """Whether two traces close over the same tensors, or over arrays with the same numbers."""
+    return all(
+        x is y
+        or (x.node is None and y.node is None and not x.parameter and x.shape == y.shape and x._array.tobytes() == y._array.tobytes())
+        for x, y in zip(a.tensors, b.tensors, strict=True)
+    )
+
+
+def joined(ys: list[Tree]) -> Tree:
+    """The y of all steps, each tensor stacked along a first axis."""
+    columns = [flatten(y) for y in ys]
+    kind = columns[0][1]
+    if any(other != kind for _, other in columns):
+        raise TypeError("scan: y has another structure at some steps than at the first")
+    return unflatten(kind, [stack(list(column)) for column in zip(*[leaves for leaves, _ in columns], strict=True)])
+
+
+def behind(first: Tree, rest: Tree, reverse: bool) -> Tree:
+    """The y of the step that ran first beside those of all others, in the order of time."""
+    leaves, kind = flatten(first)
+    others = flatten(rest)[0]
+    pairs = [(leaf if isinstance(leaf, Tensor) else Tensor(leaf)).expand_dims(0) for leaf in leaves]
+    both = [concatenate([other, one] if reverse else [one, other]) for one, other in zip(pairs, others, strict=True)]
+    return unflatten(kind, both)
