@@ -116,7 +116,7 @@ class Layer:
         """The shapes of states, x and weights."""
         layer = self.layer(sizes, reverse)
         state = (layer.num_layers * (1 + reverse), sizes["B"], sizes["H"])
-        states = {name: state for name in ("h0", "c0")[: len(self.outputs) - 1]}
+        states = dict.fromkeys(("h0", "c0")[: len(self.outputs) - 1], state)
         return {**states, "x": (sizes["T"], sizes["B"], sizes["I"]), **{name: weight.shape for name, weight in layer.named_parameters()}}
 
     def __call__(self, leaves: Tensors, reverse: bool) -> Tensors:

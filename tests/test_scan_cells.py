@@ -50,21 +50,32 @@ def weighted(tensors: dict[str, Any], axes: dict[str, int] | None = None, keep: 
     return total
 
 
-def played(name: str, arrays: dict[str, Any], reverse: bool, mode: str = "compile", **how: Any) -> dict[str, Any]:
-    """All results and gradients; `passes`, the results `used`, the leaves `wanted`, whether `second`, and the rows to `keep`."""
-    recurrence, used, wanted, keep = ALL[name], how.get("used"), how.get("wanted"), how.get("keep")
+def played(
+    name: str,
+    arrays: dict[str, Any],
+    reverse: bool,
+    mode: str = "compile",
+    *,
+    passes: frozenset[str] = EVERY,
+    used: Any = None,
+    wanted: Any = None,
+    second: bool = False,
+    keep: Any = None,
+) -> dict[str, Any]:
+    """All results, and gradients to the leaves `wanted` from the results `used` (None: all); `keep` are these rows of a batch."""
     leaves = {leaf: mg.tensor(array, requires_grad=wanted is None or leaf in wanted) for leaf, array in arrays.items()}
-    with set_up(mode, how.get("passes", EVERY)):
-        results = recurrence(leaves, reverse)
+    with set_up(mode, passes):
+        results = ALL[name](leaves, reverse)
     assert mg.scan_report().compiled == (mode == "compile"), mg.scan_report()
-    axes = {result: 0 if name in CELLS and result.endswith("_n") else 1 for result in results}
     found = {result: tensor.numpy().copy() for result, tensor in results.items()}
-    total = weighted({result: tensor for result, tensor in results.items() if used is None or result in used}, axes, keep)
+    total = weighted(
+        {result: tensor for result, tensor in results.items() if used is None or result in used}, row_axes(name, results), keep
+    )
     if total is not None and total.requires_grad:
-        (total * total if how.get("second") else total).backward(create_graph=bool(how.get("second")))
+        (total * total if second else total).backward(create_graph=second)
     first = {leaf: tensor.grad for leaf, tensor in leaves.items()}
     found |= {f"gradient {leaf}": None if g is None else g.numpy().copy() for leaf, g in first.items()}
-    if how.get("second"):
+    if second:
         for tensor in leaves.values():
             tensor.grad = None
         total = weighted({leaf: g for leaf, g in first.items() if g is not None})
@@ -72,6 +83,11 @@ def played(name: str, arrays: dict[str, Any], reverse: bool, mode: str = "compil
             total.backward()
         found |= {f"second {leaf}": None if tensor.grad is None else tensor.grad.numpy().copy() for leaf, tensor in leaves.items()}
     return found
+
+
+def row_axes(name: str, tensors: Any) -> dict[str, int]:
+    """The axis of the batch: the first of a cell's states, else the second."""
+    return {key: 0 if name in CELLS and key in ("h0", "c0", "h_n", "c_n") else 1 for key in tensors}
 
 
 def agree(name: str, reverse: bool, sizes: dict[str, int] | None = None, **how: Any) -> None:
@@ -148,13 +164,8 @@ def test_each_pass_off(name, reverse, off):
 def test_gradients_of_gradients(name, reverse, passes):
     agree(name, reverse, passes=passes, second=True)
     agree(name, reverse, passes=passes, second=True, used={ALL[name].outputs[-1]})
-    agree(
-        name,
-        reverse,
-        passes=passes,
-        second=True,
-        wanted={"h0", next(leaf for leaf in shapes_of(name, reverse) if "W" in leaf or "hh" in leaf)},
-    )
+    weight = next(leaf for leaf in shapes_of(name, reverse) if leaf in ("W", "weight_hh_l0"))
+    agree(name, reverse, passes=passes, second=True, wanted={"h0", weight})
 
 
 # ---- bits
@@ -167,9 +178,8 @@ def test_the_bits_of_a_row_depend_on_no_other_row(name, reverse, dtype):
     """Neither on the number of rows, nor on what stands in the others, nor on their order."""
     shapes = shapes_of(name, reverse, T=4, B=9, I=6, H=17)
     whole = numbers(shapes, 1, dtype)
-    axis = {leaf: 0 if name in CELLS and leaf != "x" else 1 for leaf in ("h0", "c0", "x") if leaf in shapes}
-    outputs = {result: 0 if name in CELLS and result.endswith("_n") else 1 for result in ALL[name].outputs}
-    axes = {**outputs, **{f"gradient {leaf}": where for leaf, where in axis.items()}}
+    axis = row_axes(name, [leaf for leaf in shapes if leaf in ("h0", "c0", "x")])
+    axes = {**row_axes(name, ALL[name].outputs), **{f"gradient {leaf}": where for leaf, where in axis.items()}}
     want = played(name, whole, reverse, keep=np.arange(9))
 
     def rows(arrays: dict[str, Any], keep: Any) -> dict[str, Any]:
