@@ -34,11 +34,12 @@ class Outcome:
 
 @dataclass
 class Verdict:
-    """What differs in words, whether the allowance was needed, and the report of the compiled scan (None if it failed)."""
+    """What differs in words, whether the allowance was needed, the report of the compiled scan, and whether bits were compared."""
 
     wrong: list[str]
     allowed: bool
-    report: Any
+    report: Any  # None if the scan failed
+    bits: bool = False
 
 
 @contextmanager

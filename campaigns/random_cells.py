@@ -69,21 +69,16 @@ class Tally:
 
 
 def wrong_in(cell: Cell) -> Verdict:
-    """The comparison of a cell, and of the bits of every tenth; a cell that fails as a loop is a mismatch too."""
+    """The comparison of a cell, and of the bits of every tenth that ran compiled; a cell that fails as a loop is a mismatch too."""
     verdict, what = Verdict([], False, None), "the loop itself"
     try:
         verdict = compare(cell)
-        if has_bits(cell.seed) and not verdict.wrong:
-            what = "its bits"
+        if cell.seed % 10 == 5 and not verdict.wrong and verdict.report.compiled:
+            what, verdict.bits = "its bits", True
             verdict.wrong = unequal_bits(cell)
     except Exception as problem:
         verdict.wrong = [f"crash of {what}: {type(problem).__name__}: {problem}"]
     return verdict
-
-
-def has_bits(seed: int) -> bool:
-    """Whether the bits of the cell of this seed are compared too."""
-    return seed % 10 == 5
 
 
 def tried(seeds: range, show: bool = False, shrink: bool = False) -> Tally:
@@ -96,7 +91,7 @@ def tried(seeds: range, show: bool = False, shrink: bool = False) -> Tally:
         verdict = wrong_in(cell)
         tally.cells += 1
         tally.second += cell.second
-        tally.bits += has_bits(seed)
+        tally.bits += verdict.bits
         tally.allowed += verdict.allowed
         account(tally, cell, verdict)
         if verdict.wrong:
