@@ -250,6 +250,13 @@ def neg(x, /):
     return unary(x, OP_neg)
 
 
+def clone(x, /):
+    """A copy."""
+    if not cnp.PyArray_CheckExact(x):
+        return NotImplemented
+    return cnp.PyArray_NewCopy(<cnp.ndarray>x, cnp.NPY_KEEPORDER)
+
+
 def exp(x, /):
     """e^x"""
     return unary(x, OP_exp)

@@ -282,10 +282,12 @@ cdef class Run:
     cdef const Pack** packs
     cdef int stop
     cdef ptrdiff_t steps
+    cdef ptrdiff_t rows
     cdef bint reverse
 
-    def __cinit__(self, Program program, list arrays, list packed, ptrdiff_t steps, bint reverse):
+    def __cinit__(self, Program program, list arrays, list packed, ptrdiff_t steps, bint reverse, ptrdiff_t rows=1):
         cdef int k
+        self.rows = rows
         self.program, self.arrays, self.packed, self.steps, self.reverse = program, arrays, packed, steps, reverse
         if len(packed) < program.packs:
             raise ValueError(f"the program multiplies by {program.packs} matrices, got {len(packed)}")
@@ -325,3 +327,70 @@ cdef class Run:
             raise
         finally:
             free(arena)
+
+
+def nothing():
+    """What a copy or a pickle has in the place of a Ready."""
+
+
+cdef class Ready:
+    """One step of a program with all its memory and constants in place, to be done again with other numbers.
+
+    `ins` and `outs` are the parts of the program's memory that hold the numbers that come and go. `bind` says in which shapes they do.
+    """
+
+    cdef Program program
+    cdef Run run
+    cdef list ins, outs, ins_like, outs_like, guards
+    cdef char* arena
+    cdef readonly object report
+
+    def __cinit__(self, Program program, Run run, list ins, list outs):
+        self.program, self.run, self.ins, self.outs, self.ins_like, self.outs_like = program, run, ins, outs, [], []
+        if posix_memalign(<void**>&self.arena, 64, program.arena + 64):
+            raise MemoryError("no memory to run a program")
+
+    def __dealloc__(self):
+        free(self.arena)
+
+    def __reduce__(self):
+        return nothing, ()
+
+    def bind(self, list ins, list outs, list guards, report):
+        """Take arrays like `ins`, give arrays like `outs` from now on, as long as no version changes: guards are (version, its tick)."""
+        if [like.nbytes for like in ins] != [part.nbytes for part in self.ins] or [like.nbytes for like in outs] != [part.nbytes for part in self.outs]:
+            return None
+        self.ins_like, self.outs_like, self.guards, self.report = [like.copy() for like in ins], [like.copy() for like in outs], guards, report
+        return self
+
+    def __call__(self, tuple arrays):
+        """The results for these arrays; None if they are not like those of `bind`, or a constant has changed."""
+        cdef cnp.ndarray given, like, inner
+        cdef int k, i
+        if len(arrays) != len(self.ins_like):
+            return None
+        for version, tick in self.guards:
+            if version.changed != tick:
+                return None
+        for k in range(len(arrays)):
+            if not cnp.PyArray_CheckExact(arrays[k]):
+                return None
+            given, like = <cnp.ndarray>arrays[k], <cnp.ndarray>self.ins_like[k]
+            if (cnp.PyArray_TYPE(given) != cnp.PyArray_TYPE(like) or cnp.PyArray_NDIM(given) != cnp.PyArray_NDIM(like)
+                    or not cnp.PyArray_ISCARRAY_RO(given)):
+                return None
+            for i in range(cnp.PyArray_NDIM(given)):
+                if cnp.PyArray_DIM(given, i) != cnp.PyArray_DIM(like, i):
+                    return None
+        for k in range(len(arrays)):
+            inner = <cnp.ndarray>self.ins[k]
+            memcpy(cnp.PyArray_BYTES(inner), cnp.PyArray_BYTES(<cnp.ndarray>arrays[k]), cnp.PyArray_NBYTES(inner))
+        self.run.stop = 0  # the interpreter's lock is held: nobody else uses this memory
+        self.program.play(self.run.bases, self.run.packs, 0, 1, 1, self.run.reverse, 0, self.run.rows, self.arena, &self.run.stop)
+        found = []
+        for k in range(len(self.outs)):
+            like, inner = <cnp.ndarray>self.outs_like[k], <cnp.ndarray>self.outs[k]
+            given = cnp.PyArray_SimpleNew(cnp.PyArray_NDIM(like), cnp.PyArray_DIMS(like), cnp.PyArray_TYPE(like))
+            memcpy(cnp.PyArray_BYTES(given), cnp.PyArray_BYTES(inner), cnp.PyArray_NBYTES(inner))
+            found.append(given)
+        return found

@@ -8,8 +8,9 @@ import numpy as np
 
 from minigrad.errors import ShapeError
 from minigrad.ops import concatenate, linear, stack
-from minigrad.scan import known_scan
-from minigrad.tape import Tensor
+from minigrad.recording import is_recording, tracer
+from minigrad.scan import known_scan, settings
+from minigrad.tape import Tensor, wrap
 
 from .cells import Carry, GRUEquations, LSTMEquations, Recurrent, RNNEquations, packed
 from .dropout import check_probability, dropout
@@ -35,6 +36,7 @@ class Layers(Recurrent):
         super().__init__(input_size, hidden_size, bias, dtype)
         check_sizes(self, num_layers=num_layers)
         check_probability(dropout, type(self).__name__)
+        self._again: Any = None  # the last single step without gradients, ready to be done again
         self.num_layers = num_layers
         self.batch_first = batch_first
         self.dropout = dropout
@@ -47,8 +49,44 @@ class Layers(Recurrent):
         """How the parameters of a layer end, one for each direction."""
         return [f"_l{layer}", f"_l{layer}_reverse"] if self.bidirectional else [f"_l{layer}"]
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        vars(self)["_again"] = None
+        super().__setattr__(name, value)
+
     def forward(self, x: Any, state: Any = None) -> tuple[Tensor, Carry]:
         """(output, last state); see the class for the shapes."""
+        if self._again is not None:
+            found: tuple[Tensor, Carry] | None = self.again(x, state)
+            if found is not None:
+                return found
+        output, last = self.in_full(x, state)
+        if settings.ready is not None and self.num_layers == 1 and not self.bidirectional:
+            self.get_ready(x, state, output, last)
+        return output, last
+
+    def again(self, x: Any, state: Any) -> Any:
+        """One step as it was done before, with other numbers: what a stream of inputs pays; None if anything else is new."""
+        states = state if type(state) is tuple else (state,)
+        if is_recording() or tracer.get() is not None or settings.mode != "compile" or not all(type(t) is Tensor for t in (x, *states)):
+            return None
+        found = self._again((x._array, *[tensor._array for tensor in states]))
+        if found is None:
+            return None
+        settings.report = self._again.report
+        *last, output = [wrap(array, None) for array in found]
+        return output, packed(last)
+
+    def get_ready(self, x: Any, state: Any, output: Tensor, last: Carry) -> None:
+        """Keep the step that was just done for `again`."""
+        ready, settings.ready = settings.ready, None
+        states, after = (list(s) if isinstance(s, tuple | list) else [s] for s in (state, last))
+        if all(type(tensor) is Tensor for tensor in (x, *states)) and x.dtype == self.dtype:
+            guards = [(version, version.changed) for version in [tensor.version() for _, tensor in self._own(buffers=False)]]
+            ins, outs = ([tensor._array for tensor in group] for group in ([x, *states], [*after, output]))
+            vars(self)["_again"] = ready.bind(ins, outs, guards, settings.report)
+
+    def in_full(self, x: Any, state: Any) -> tuple[Tensor, Carry]:
+        """`forward`, whatever came before."""
         x, batched = self.time_first(x)
         carries = self.carries(state, x.shape[1], batched)
         last: list[Carry] = []
@@ -66,7 +104,7 @@ class Layers(Recurrent):
     def over_time(self, x: Tensor, carry: Carry, suffix: str, reverse: bool) -> tuple[Carry, Tensor]:
         """One direction of one layer: (T, B, features) -> the last carry, (T, B, H)."""
         weights = W_ih, W_hh, b_x, b_h = self.weights(suffix)
-        own = type(self).step in EQUATIONS  # a subclass may write a step that depends on more
+        own = getattr(self.step, "__func__", None) in EQUATIONS  # a subclass may write a step that depends on more
         key = (type(self).step, getattr(self, "nonlinearity", None), b_x is None) if own else None
         return known_scan(key, weights, lambda carry, x: self.step(carry, linear(x, W_ih, b_x), W_hh, b_h), carry, x, reverse)
 
@@ -95,6 +133,8 @@ class Layers(Recurrent):
         states = self.check_states(state, shape, axes + (" (with batch_first too)" if batched and self.batch_first else ""))
         if not batched:
             states = [tensor.expand_dims(1) for tensor in states]
+        if count == 1:
+            return [packed([tensor.squeeze(0) for tensor in states])]
         return [packed([tensor[k] for tensor in states]) for k in range(count)]
 
     def as_given(self, x: Tensor, batched: bool) -> Tensor:
@@ -106,7 +146,7 @@ class Layers(Recurrent):
     def joined(self, last: list[Carry], batched: bool) -> Carry:
         """The last carries of all layers and directions, stacked."""
         columns = zip(*[carry if isinstance(carry, tuple) else (carry,) for carry in last], strict=True)
-        states = [stack(column) for column in columns]
+        states = [stack(column) if len(last) > 1 else column[0].expand_dims(0) for column in columns]
         return packed(states if batched else [tensor.squeeze(1) for tensor in states])
 
     def extra_repr(self) -> str:

@@ -110,6 +110,7 @@ class Plan:
         self.loop = Loop(lowering, layout, "fuse" in self.passes)
         self.outs = [None if ref is None else place_of(layout, ref) for ref in self.y_refs]
         self.consts = [*self.trace.consts, *[call.out for call in division.once]]
+        self.places: dict[Value, tuple[Array, int, int, int, int]] = {}
         self.reaching: dict[Any, tuple[set[Value], set[Value]]] = {}
 
     def reached(self, outputs: frozenset[int], steps: int) -> tuple[set[Value], set[Value]]:
@@ -188,7 +189,10 @@ class Plan:
 
     def stacked(self, value: Value) -> tuple[Array, int, int, int, int]:
         """Where the value lies for all time steps, as `place_of` says it."""
-        return place_of(self.layout, self.lowering.refs[value])
+        found = self.places.get(value)
+        if found is None:
+            found = self.places[value] = place_of(self.layout, self.lowering.refs[value])
+        return found
 
 
 class BackwardPlan:

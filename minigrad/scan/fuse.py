@@ -59,7 +59,7 @@ def absorbed(instructions: list[Instruction], held: set[Buffer]) -> list[Instruc
         found.append(one)
         if one.name != "add":
             continue
-        for product, other in (one.ins, one.ins[::-1]):
+        for other, product in (one.ins, one.ins[::-1]):
             made = [k for k, maker in enumerate(found) if maker.out.buffer is product.buffer]
             if len(made) != 1 or found[made[0]].name != "matmul" or len(found[made[0]].ins) > 1:
                 continue

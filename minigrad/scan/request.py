@@ -16,7 +16,7 @@ from .build import known, plan_for, remember
 from .check import compare
 from .replay import Replay
 from .report import Report
-from .run import ahead, evaluate, forward, results
+from .run import ahead, evaluate, forward, readied, results
 from .settings import settings
 from .steps import Steps
 from .trace import Trace, Untraceable, fresh, pair, run_step
@@ -161,7 +161,8 @@ class Request:
         """Run the plan of a trace."""
         tensors, recording = trace.tensors, is_recording()
         wanted = tuple([tuple([recording and tensor.node is not None for tensor in group]) for group in (self.carry, self.xs, tensors)])
-        plan, cached = plan_for(trace, self.reverse, wanted, settings.passes)
+        passes = settings.passes if self.steps > 1 else settings.passes - {"hoist"}  # one step: all of it in one go
+        plan, cached = plan_for(trace, self.reverse, wanted, passes)
         if isinstance(plan, str):
             return self.fallback(plan)
         remember(self.signature(), plan, tensors, self.known[1])
@@ -179,7 +180,7 @@ class Request:
                 for place, tensor in enumerate(tensors)
             ]
         )
-        return key, ins, self.carry_kind, self.reverse, is_recording(), settings.passes
+        return key, ins, self.carry_kind, self.reverse, self.steps == 1, is_recording(), settings.passes
 
     def remembered(self) -> Any:
         """The plan of a known step, and which of its constants the plan's are; None if there is none yet."""
@@ -198,6 +199,7 @@ class Request:
         arrays = forward(plan, env, self.steps)
         carry, ys = results(plan, env, arrays, self.steps, Replay(plan, env, self.steps, self.reverse, self.whole, self.first))
         settings.report = Report(True, "", self.steps, plan, cached)
+        settings.ready = readied(plan, env, arrays) if self.known[0] is not None and self.steps == 1 and not is_recording() else None
         if settings.mode == "check":
             compare(self, unflatten(plan.trace.carry_kind, carry), unflatten(plan.trace.ys_kind, ys))
         return unflatten(plan.trace.carry_kind, carry), unflatten(plan.trace.ys_kind, ys)

@@ -22,11 +22,12 @@ from .trace import Call, Value
 
 try:
     from minigrad._matmul import dense, empty, packed  # type: ignore[import-not-found]
-    from minigrad._program import Run  # type: ignore[import-not-found]
+    from minigrad._program import Ready, Run  # type: ignore[import-not-found]
 except ImportError:  # without compiled modules every scan runs as its loop, and nothing here is called
-    dense = empty = packed = Run = None
+    dense = empty = packed = Ready = Run = None
 
 OPS = all_ops()
+QUICK = 4e6  # floating operations that are done before anyone could miss the interpreter's lock
 PIECE = 2e9  # floating operations between two looks for signals
 Env = dict[Value, Any]
 
@@ -177,6 +178,25 @@ def forward(plan: Plan, env: Env, steps: int) -> list[Any]:
         arrays[slot.index][first] = env[value]._array.reshape(slot.rows, slot.width)
     play(plan.loop, arrays, env, steps, plan.rows, plan.reverse)
     return arrays
+
+
+def readied(plan: Plan, env: Env, arrays: list[Any]) -> Any:
+    """What does one step of this plan again (`Ready` of program.pyx, for xs and carry); None if more is to do than the loop."""
+    division, trace, loop = plan.division, plan.trace, plan.loop
+    if division.ahead or trace.draws or None in plan.outs or loop.flops * plan.rows > QUICK or division.inputs != trace.xs:
+        return None
+    own = [array if made.kind in ("const", "number") else array.copy() for made, array in zip(loop.arrays, arrays, strict=True)]
+    ins = [own[array.index] for array in loop.arrays if array.kind == "input"]
+    outs = []
+    for slot in plan.slots:
+        before = 0 if slot.steps == "2" or not plan.reverse else 1
+        ins.append(own[slot.index][before])
+        outs.append(own[slot.index][1 - before])
+    outs += [stacked(own, place, 1, value.shape) for place, value in zip(plan.outs, division.ys, strict=True) if place]
+    if len(ins) != len(trace.xs) + len(trace.carry) or not all(part.flags.c_contiguous for part in (*ins, *outs)):
+        return None
+    run = Run(loop.program, own, [packed_of(env[value], turned) for value, turned in loop.matrices], 1, plan.reverse, plan.rows)
+    return Ready(loop.program, run, ins, outs)
 
 
 def final(plan: Plan, arrays: list[Any], steps: int) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 from minigrad import config
 
@@ -31,6 +32,7 @@ class Settings(threading.local):
         self.passes = chosen_passes(config.flag("MINIGRAD_PASSES"))
         self.mode = config.flag("MINIGRAD_SCAN") or "compile"
         self.report: Report | None = None
+        self.ready: Any = None  # what does the last call again, if that was one step of a known kind, without gradients
 
 
 settings = Settings()
