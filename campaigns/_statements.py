@@ -10,6 +10,7 @@ import numpy as np
 from _cells import Line, words
 
 BOUND = 20.0  # larger values go through tanh
+APART = 0.37  # what jumps does not jump at 0, where rounding alone decides: log(sum(softmax(a))) is 1e-17 or -1e-17
 Growth = Callable[[float], float]
 
 
@@ -42,7 +43,7 @@ ALONE: dict[str, tuple[str, Growth]] = {  # form -> its text, and the bound of t
     "inverse": ("(1.5 + mg.abs({})) ** -1", unit),
     "root": ("(0.5 + mg.abs({})) ** 0.5", lambda bound: 1 + bound),
     "abs": ("mg.abs({})", steady),
-    "sign": ("mg.sign({})", unit),
+    "sign": (f"mg.sign({{}} - {APART})", unit),
     "softplus": ("mg.softplus({})", lambda bound: bound + 0.7),
     "relu": ("mg.relu({})", steady),
     "neg": ("-{}", steady),
@@ -55,7 +56,6 @@ ALONE: dict[str, tuple[str, Growth]] = {  # form -> its text, and the bound of t
     "cast": ("({} + c0[..., :1]).astype('float32').astype('float64')", lambda bound: 1 + bound),
     "expand": ("mg.squeeze(mg.sigmoid(mg.expand_dims({}, -2)), -2)", unit),
 }
-COMPARISONS = ["eq", "ne", "lt", "le", "gt", "ge"]
 PAIRS: dict[str, tuple[str, Callable[[float, float], float]]] = {
     "add": ("{} + {}", lambda a, b: a + b),
     "sub": ("{} - {}", lambda a, b: a + b),
@@ -63,7 +63,8 @@ PAIRS: dict[str, tuple[str, Callable[[float, float], float]]] = {
     "div": ("{} / (1.5 + mg.abs({}))", lambda a, b: max(a, b)),
     "maximum": ("mg.maximum({}, {})", max),
     "minimum": ("mg.minimum({}, {})", max),
-    **{name: (f"mg.{name}({{}}, {{}}).astype('float64')", lambda a, b: 1.0) for name in COMPARISONS},
+    **{name: (f"mg.{name}({{}}, {{}} + {APART}).astype('float64')", lambda a, b: 1.0) for name in ("lt", "le", "gt", "ge")},
+    **{name: (f"mg.{name}(mg.relu({{}} - {APART}), {{}} * 0.0).astype('float64')", lambda a, b: 1.0) for name in ("eq", "ne")},
 }
 REDUCTIONS = ["sum", "mean", "max", "logsumexp"]
 NUMBERS = ["{} * 0.5", "1 - {}", "{} + 2", "{} / 3", "2.0 * {}", "mg.maximum({}, 0.1)", "{} - 0.25", "1.0 / (2.5 + mg.abs({}))"]
@@ -76,7 +77,7 @@ WEIGHTS = {  # how often, next to the 1 of all others; what stops gradients is r
     "weight_view": 2.0,
     "relu": 2.0,
     "softmax": 0.7,
-    **dict.fromkeys(["detach", "no_grad", "sign", *COMPARISONS], 0.5),
+    **dict.fromkeys(["detach", "no_grad", "sign", "eq", "ne", "lt", "le", "gt", "ge"], 0.5),
 }
 
 
@@ -116,8 +117,8 @@ class Writer:
         return name
 
     def const(self, kind: str, prefix: str, *shape: Any) -> str:
-        """A constant of that shape, at times one that is used already, even as a first carry."""
-        alike = [name for name, form in self.arrays.items() if form == (kind, shape)]
+        """A constant of that shape, at times one that is used already."""
+        alike = [name for name, form in self.arrays.items() if form == (kind, shape) and name[0] == prefix]
         return self.pick(alike) if alike and self.chance(0.4) else self.array(kind, prefix, *shape)
 
     def unread(self) -> list[Known]:
@@ -190,7 +191,7 @@ class Writer:
     def where(self, a: Known) -> None:
         """A choice element by element."""
         b, c = self.partner(a), self.partner(a)
-        limit = self.pick([b.name, "0.1", "0"])
+        limit = self.pick([f"{b.name} + {APART}", "0.1", "-1"])
         sides = self.pick([(a.name, c.name), (c.name, a.name), (a.name, "0.25"), ("0", a.name), (a.name, a.name)])
         condition = f"{a.name} {self.pick(['>', '<', '>=', '<='])} {limit}"
         self.say(f"mg.where({condition}, {sides[0]}, {sides[1]})", a.width, "where", max(a.bound, c.bound, 1))

@@ -168,6 +168,30 @@ def test_gradients_of_gradients(name, reverse, passes):
     agree(name, reverse, passes=passes, second=True, wanted={"h0", weight})
 
 
+@pytest.mark.parametrize("second", [False, True])
+@both_ways
+def test_one_tensor_in_every_role(reverse, second):
+    """The first carry, both leaves of it, is also a constant of the step and a row of xs: all its gradients meet."""
+    found = []
+    for mode in ("compile", "eager"):
+        rng = np.random.default_rng(2)
+        a, w = mg.tensor(rng.standard_normal((3, 4)), requires_grad=True), mg.tensor(rng.standard_normal((4, 4)), requires_grad=True)
+        with set_up(mode, EVERY):
+            (h, c), ys = mg.scan(
+                lambda carry, x: ((mg.tanh(carry[0] @ w + x * a), carry[1] * mg.sigmoid(a @ w)), carry[0] * a),  # noqa: B023
+                (a, a),
+                mg.stack([a, mg.tanh(a), a @ w]),
+                reverse=reverse,
+            )
+        weighted({"h": h * h, "c": c, "ys": ys}).backward(create_graph=second)
+        if second:
+            first = {"a": a.grad, "w": w.grad}
+            a.grad = w.grad = None
+            weighted(first).backward()
+        found.append({"h": h.numpy(), "ys": ys.numpy(), "a": a.grad.numpy(), "w": w.grad.numpy()})
+    assert differences(*found, lambda: [found[1]]) == ([], False)
+
+
 # ---- bits
 
 
