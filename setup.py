@@ -1,4 +1,4 @@
-"""Builds the compiled half of minigrad: kernels/*.pyx and the engine's own arithmetic.py, tape.py, walk.py, op.py and ops/elementwise.py.
+"""Builds the compiled half of minigrad: kernels/*.pyx, and those .py files of the engine that every step of training passes through.
 
 No compiler, no Cython or MINIGRAD_PURE=1: the package installs without them and runs, slower, on NumPy alone.
 """
@@ -41,6 +41,10 @@ MODULES = {
     "minigrad.walk": ("minigrad/walk.py", TAPE),
     "minigrad.op": ("minigrad/op.py", ENGINE),
     "minigrad.ops.elementwise": ("minigrad/ops/elementwise.py", DIRECTIVES),
+    "minigrad.ops.linalg": ("minigrad/ops/linalg.py", DIRECTIVES),
+    "minigrad.scan.run": ("minigrad/scan/run.py", DIRECTIVES),
+    "minigrad.scan.request": ("minigrad/scan/request.py", DIRECTIVES),
+    "minigrad.nn.recurrent": ("minigrad/nn/recurrent.py", DIRECTIVES),
 }
 
 
