@@ -10,6 +10,7 @@ cdef class Gradients:
     cdef public dict totals
     cdef public set owned
     cdef public bint recorded
+    cdef public bint retain
     cdef public set serves
     cdef public list leaves
     cdef public dict parts

@@ -27,11 +27,12 @@ class Gradients:
     and only what the table has allocated itself is added to in place.
     """
 
-    __slots__ = ("leaves", "owned", "parts", "recorded", "serves", "totals", "wanted")
+    __slots__ = ("leaves", "owned", "parts", "recorded", "retain", "serves", "totals", "wanted")
 
-    def __init__(self, recorded: bool, serves: set[int] | None) -> None:
+    def __init__(self, recorded: bool, serves: set[int] | None, retain: bool = True) -> None:
         self.totals: dict[int, Tensor] = {}
         self.owned: set[int] = set()
+        self.retain = retain  # the tape is to be played again
         self.recorded = recorded  # create_graph: sums are operations too, and nothing is changed in place
         self.serves = serves  # ticks of the nodes that lead to what was asked for; None means all
         self.leaves: list[Node] = []
@@ -100,7 +101,7 @@ def walk(
     """Play the tape back from `outputs` and return the table of gradients: of all leaves, or of the nodes `wanted` alone."""
     starts = [(out, seed(out, given, create_graph)) for out, given in zip(outputs, seeds, strict=True)]
     order = newest_first([out.node for out in outputs if out.node is not None])
-    table = Gradients(create_graph, None if wanted is None else leading_to(wanted, order))
+    table = Gradients(create_graph, None if wanted is None else leading_to(wanted, order), retain_graph)
     asked = {node.tick for node in wanted or ()}
     token = recording.set(create_graph)
     try:

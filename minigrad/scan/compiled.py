@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from .fuse import Stage, absorbed, stages_of
-from .hoist import CONST, LOOP, Division, divide
+from .hoist import CONST, LOOP, Division, divide, spare
 from .plan import Array, Layout, claim, copied, flops, place_of
+from .reuse import Pool
 from .rows import Buffer, Lowering, Ref
 from .sink import Backward, Sink, backward_of, feeds, needing
 from .trace import Call, Trace, Value
@@ -20,16 +21,33 @@ except ImportError:  # without compiled modules every scan runs as its loop, and
 class Loop:
     """One loop, encoded: its stages, arrays, the matrices it multiplies by, and the work of one row of one time step."""
 
-    def __init__(self, lowering: Lowering, layout: Layout, fuse: bool) -> None:
+    def __init__(
+        self, lowering: Lowering, layout: Layout, fuse: bool, stacked: list[Buffer], offers: dict[Array, list[tuple[int, int]]]
+    ) -> None:
         if fuse:
-            lowering.instructions = absorbed(lowering.instructions, set(layout.places))
+            lowering.instructions = absorbed(lowering.instructions, {*layout.places, *stacked})
         self.stages: list[Stage] = stages_of(lowering.instructions, fuse)
+        self.taken = self.reuse(layout, stacked, offers) if layout.reuse and offers else set()
+        for buffer in stacked:
+            if buffer not in layout.places:
+                layout.stack(buffer)
         arena = layout.settle(self.stages)
         self.program = Program(layout.encode(self.stages), arena)
         self.arrays: list[Array] = list(layout.arrays)
         self.matrices: list[Any] = lowering.matrices
         self.recipes = [array.recipe() for array in self.arrays]
         self.flops = flops(lowering.instructions, [value.shape[1 if turned else 0] for value, turned in self.matrices])
+
+    def reuse(self, layout: Layout, stacked: list[Buffer], offers: dict[Array, list[tuple[int, int]]]) -> set[int]:
+        """Places in arrays that others have used up, for what is kept for all time steps and for sums that start there."""
+        pool = Pool(layout, self.stages)
+        for array, reserved in offers.items():
+            pool.offer(array, reserved)
+        sums = [
+            one.out.buffer.root()[0] for stage in self.stages for one in stage.instructions if one.name == "matmul" and len(one.ins) > 1
+        ]
+        pool.settle(stacked, sums)
+        return pool.taken
 
     def listing(self, title: str, layout: Layout) -> list[str]:
         """The stages, an instruction a line, and the arrays."""
@@ -102,15 +120,19 @@ class Plan:
             before = lowering.refs[value].buffer
             self.slots.append(layout.slots(before, after[number], before in stacked or after[number] in stacked, "slots"))
         for buffer in stacked:
-            if buffer.kind == "result" and buffer not in layout.places:
-                layout.stack(buffer)
             layout.given(buffer)
         for value in division.inputs:
             layout.given(lowering.refs[value].buffer)
-        self.loop = Loop(lowering, layout, "fuse" in self.passes)
+        offers: dict[Array, list[tuple[int, int]]] = {}
+        for value in spare(division):
+            array = layout.places[lowering.refs[value].buffer].array
+            if array is not None and array.rows == self.rows and lowering.refs[value].buffer not in stacked:
+                offers[array] = []
+        results = [buffer for buffer in stacked if buffer.kind == "result" and buffer not in layout.places]
+        self.places: dict[Value, tuple[Array, int, int, int, int]] = {}
+        self.loop = Loop(lowering, layout, "fuse" in self.passes, sorted(results, key=lambda one: one.number), offers)
         self.outs = [None if ref is None else place_of(layout, ref) for ref in self.y_refs]
         self.consts = [*self.trace.consts, *[call.out for call in division.once]]
-        self.places: dict[Value, tuple[Array, int, int, int, int]] = {}
         self.reaching: dict[Any, tuple[set[Value], set[Value]]] = {}
 
     def reached(self, outputs: frozenset[int], steps: int) -> tuple[set[Value], set[Value]]:
@@ -184,7 +206,7 @@ class Plan:
     def counts(self) -> dict[str, int]:
         """What each pass did, for reports and tests."""
         shared = sum(len(stage.instructions) - 1 for stage in self.loop.stages)
-        local = sum(1 for place in self.layout.places.values() if place.array is None)
+        local = sum(1 for place in self.layout.places.values() if place.array is None) + len(self.loop.taken)
         return {"hoist": self.division.moved, "sink": len(self.full.sinks) if self.records else 0, "fuse": shared, "plan": local}
 
     def stacked(self, value: Value) -> tuple[Array, int, int, int, int]:
@@ -228,16 +250,35 @@ class BackwardPlan:
         self.sinks: list[tuple[Sink, Ref]] = [(sink, self.kept(lowering, sink.g, rings)) for sink in back.sinks]
         for pair in pairs:
             self.rings.append(None if pair is None else layout.slots(*pair, False, "ring"))
+        stacked: dict[Buffer, None] = {}
         for held in (*self.inputs, *[ref for _, ref in self.sinks]):
             if held is not None:
                 root = held.buffer.root()[0]
-                if root.kind == "result" and (root not in layout.places or layout.places[root].array in self.rings):
+                if root.kind == "result" and root in layout.places and layout.places[root].array in self.rings:
                     layout.stack(root)
+                elif root.kind == "result":
+                    stacked[root] = None
                 layout.given(root)
         self.layout = layout
-        self.loop = Loop(lowering, layout, "fuse" in plan.passes)
+        self.loop = Loop(lowering, layout, "fuse" in plan.passes, list(stacked), self.offers(plan))
         self.input_places = [None if ref is None else place_of(layout, ref) for ref in self.inputs]
         self.sink_places = [place_of(layout, ref) for _, ref in self.sinks]
+
+    def offers(self, plan: Plan) -> dict[Array, list[tuple[int, int]]]:
+        """The arrays of the forward loop that this one may write over, with the columns that are read afterwards."""
+        ours = {plan.layout.places[plan.lowering.refs[value].buffer].array for value in spare(plan.division)}
+        shown = {place[0] for place in plan.outs if place is not None}
+        found: dict[Array, list[tuple[int, int]]] = {
+            array: []
+            for array in plan.loop.arrays
+            if (array.kind == "stacked" or array in ours) and array not in shown and array.rows == plan.rows
+        }
+        for sink, _ in self.sinks:
+            for value in sink.reads():
+                if value in plan.lowering.refs:
+                    array, _, start, width, _ = plan.stacked(value)
+                    found.get(array, []).append((start, start + width))
+        return found
 
     def keep_readable(self, plan: Plan, lowering: Lowering, layout: Layout, value: Value) -> None:
         """Let the backward loop read a value that the forward loop has kept."""

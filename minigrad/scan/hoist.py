@@ -13,11 +13,17 @@ from minigrad.op import Op
 from minigrad.ops import all_ops, getitem
 from minigrad.tape import Tensor
 
-from .trace import Call, Trace, Untraceable, Value
+from .trace import Call, Trace, Untraceable, Value, wants
 
 OPS = all_ops()
 CONST, INPUT, LOOP = 0, 1, 2  # what a value depends on: constants, x_t too, the carry too
-HEAVY = {"matmul", "linear", "take", "sum", "mean", "max", "argmax", "softmax", "log_softmax", "logsumexp"}
+HEAVY = {
+    "matmul",
+    "linear",
+    "take",
+    "argmax",
+}  # better once for all time steps; anything else the loop does while it has the numbers at hand
+ROWWISE = {"sum", "mean", "max", "softmax", "log_softmax", "logsumexp"}
 VIEWS = {"reshape", "getitem", "expand_dims", "squeeze", "identity", "detach"}
 
 
@@ -151,7 +157,7 @@ def living(calls: list[Call], alive: set[Value]) -> list[Call]:
 
 
 def chosen(calls: list[Call], division: Division, batch: int | None, hoist: bool) -> set[Call]:
-    """The calls that go ahead of the loop: products and reductions of x_t, what the loop has no way to run, and what leads there."""
+    """The calls that go ahead of the loop: products of x_t, what the loop has no way to run, and what leads there."""
     level = division.level
     ahead: set[Call] = set()
     for call in reversed(calls):
@@ -167,6 +173,15 @@ def chosen(calls: list[Call], division: Division, batch: int | None, hoist: bool
     return ahead
 
 
+def spare(division: Division) -> list[Value]:
+    """What runs ahead of the loop for the loop alone: memory that nobody else has or asks for."""
+    read = {value for call in division.ahead for value in call.values()} | set(division.ys)
+    keeping = {
+        call.out for call in division.ahead if call.op.view or any(rule is not None and "out" in wants(rule) for rule in call.op.rules)
+    }
+    return [value for value in division.inputs if value.call is not None and value not in read and value not in keeping]
+
+
 def fits_loop(call: Call, batch: int | None) -> bool:
     """Whether the loop can run a call that needs no carry: floating numbers, one row for each of the batch."""
     for value in (*call.values(), call.out):
@@ -174,7 +189,7 @@ def fits_loop(call: Call, batch: int | None) -> bool:
             return False
         if value is call.out and batch is not None and (len(value.shape) < 2 or value.shape[0] != batch):
             return False
-    return call.op.broadcasts or call.op.name in VIEWS or call.op.name in HEAVY - {"take", "argmax"} or call.op.name == "concatenate"
+    return call.op.broadcasts or call.op.name in VIEWS or call.op.name in ROWWISE | {"matmul", "linear", "concatenate"}
 
 
 # ---- a call for all time steps at once

@@ -45,7 +45,7 @@ class Array:
 
 
 class Place:
-    """Where a buffer lives: in an array, so many steps behind the loop's own; or in the arena (no array) at an offset."""
+    """Where a buffer lives: in an array, so many steps behind the loop's own, or in the arena (no array); from an offset in bytes on."""
 
     __slots__ = ("array", "mode", "offset", "shift")
 
@@ -160,7 +160,7 @@ class Layout:
         array = place.array
         row = array.width * item if array.rows > 1 or root.varies else 0
         time = array.nbytes() if array.steps != "1" else 0
-        return array.index, place.mode, ref.step, offset + place.shift * time, time, row, item
+        return array.index, place.mode, ref.step, offset + place.offset + place.shift * time, time, row, item
 
     def encode(self, stages: list[Stage]) -> list[Any]:
         """Stages as Program takes them."""
@@ -208,4 +208,5 @@ def place_of(layout: Layout, ref: Ref) -> tuple[Array, int, int, int, int]:
     root, start = ref.buffer.root()
     place = layout.places[root]
     assert place.array is not None
-    return place.array, place.shift, start + ref.start, ref.width if ref.step else 1, ref.width
+    first = place.offset // root.dtype.itemsize + start + ref.start
+    return place.array, place.shift, first, ref.width if ref.step else 1, ref.width

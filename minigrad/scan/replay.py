@@ -6,12 +6,12 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.ops import all_ops, stack
-from minigrad.recording import enable_grad, is_recording
+from minigrad.recording import enable_grad, is_recording, no_grad
 from minigrad.tape import Node, Rules, Tensor, clock, entry, wrap
 from minigrad.walk import walk
 
 from .compiled import Plan
-from .run import RESULT, apply
+from .run import RESULT, ahead, apply
 from .steps import Steps
 from .trace import Value
 
@@ -82,7 +82,7 @@ class Replay:
         """Where the gradients of a scan are recorded in turn: the loop again, on the tape, and back through that."""
         with enable_grad():
             outside = (*self.plan.trace.carry, *self.plan.division.inputs)
-            starts = {value: wrap(self.env[value]._array, self.env[value].node) for value in outside}
+            starts = {value: wrap(self.value(value), self.env[value].node) for value in outside}
             aliases = {value: OPS["identity"](tensor) for value, tensor in starts.items()}
             held: dict[Value, Any] = {}
 
@@ -108,6 +108,15 @@ class Replay:
                 (parent,) = tensor.node.parents
                 if gradient is not None and parent is not None:
                     table.add(parent, gradient, OPS["add"])
+
+    def value(self, value: Value) -> Any:
+        """The array of a value that the loop reads; made again if it ran ahead, for the loop may have written over it."""
+        if value.call is None:
+            return self.env[value]._array
+        env = dict(self.env)
+        with no_grad():
+            ahead(self.plan, env, self.steps)
+        return env[value]._array
 
     def handed(self, y: Tensor, number: int) -> Tensor:
         """A y that the loop has no part in, as the result `number` of the scan."""

@@ -17,8 +17,8 @@ from minigrad.tape import Node, Rules, Tensor, entry, wrap
 from .compiled import Loop, Plan
 from .hoist import CONST, INPUT, over_time
 from .plan import Array
-from .sink import Sink, given, wants
-from .trace import Call, Value
+from .sink import Sink, given
+from .trace import Call, Value, wants
 
 try:
     from minigrad._matmul import dense, empty, packed  # type: ignore[import-not-found]
@@ -28,6 +28,7 @@ except ImportError:  # without compiled modules every scan runs as its loop, and
 
 OPS = all_ops()
 QUICK = 4e6  # floating operations that are done before anyone could miss the interpreter's lock
+CACHED = 262144  # bytes of a gradient that are worked on at a time where a few passes follow
 PIECE = 2e9  # floating operations between two looks for signals
 Env = dict[Value, Any]
 
@@ -99,7 +100,7 @@ class ScanRules(Rules):
         targets = self.targets
         if table.serves is not None:
             targets = {where: target for where, target in targets.items() if target.tick in table.serves}
-        for where, gradient in backward(self.plan, arrays, env, steps, parts, targets):
+        for where, gradient in backward(self.plan, arrays, env, steps, parts, targets, table.retain):
             table.add(targets[where], gradient, OPS["add"])
 
 
@@ -220,8 +221,13 @@ def stacked(arrays: list[Any], where: tuple[Array, int, int, int, int], steps: i
     return memory.reshape(steps, *shape)
 
 
-def backward(plan: Plan, arrays: list[Any], env: Env, steps: int, parts: dict[int, Tensor], asked: Any) -> list[tuple[Any, Tensor]]:
-    """Run the backward loop for the gradients `parts` of the results: (target, gradient) for those targets that are `asked`."""
+def backward(
+    plan: Plan, arrays: list[Any], env: Env, steps: int, parts: dict[int, Tensor], asked: Any, retain: bool
+) -> list[tuple[Any, Tensor]]:
+    """Run the backward loop for the gradients `parts` of the results: (target, gradient) for those targets that are `asked`.
+
+    It writes over arrays of the forward loop; to be played again (`retain`) it works on copies of those.
+    """
     count = len(plan.trace.carry)
     mine = plan.backward(tuple([count + k in parts for k in range(len(plan.division.ys))]))
     first, everywhere = plan.reached(frozenset(parts), steps)
@@ -233,6 +239,8 @@ def backward(plan: Plan, arrays: list[Any], env: Env, steps: int, parts: dict[in
         with no_grad():
             evaluate(back.once, env)
     given = {("cotangent", number): g._array for number, g in parts.items()}
+    if retain:
+        arrays = [array.copy() if number in mine.loop.taken else array for number, array in enumerate(arrays)]
     every = arrays + memory(mine.loop.recipes[len(arrays) :], env, given, steps)
     for number, ring in enumerate(mine.rings):
         if ring is not None:
@@ -257,19 +265,24 @@ def backward(plan: Plan, arrays: list[Any], env: Env, steps: int, parts: dict[in
 
 
 def sunk(plan: Plan, sink: Sink, g: Tensor, memory: list[Any], env: Env, steps: int) -> Tensor:
-    """The gradient of a constant: its rule for all time steps at once, or, without `sink`, step by step and summed."""
-    if "sink" in plan.passes:
-        return ruled(plan, sink, g, memory, env, steps, None)
+    """The gradient of a constant: its rule for all time steps at once, or for some at a time, and summed.
+
+    A product has one sum over all. What works element by element, and without `sink` everything, goes in parts that stay in the cache.
+    """
+    some = steps if "sink" in plan.passes else 1
+    if sink.call.op.broadcasts:
+        some = min(some, max(1, CACHED * steps // max(g.nbytes, 1)))
     total = None
-    for t in range(steps):
-        part = ruled(plan, sink, wrap(g._array[t : t + 1], None), memory, env, steps, t)
+    for t in range(0, steps, some):
+        times = slice(t, min(t + some, steps))
+        part = ruled(plan, sink, wrap(g._array[times], None), memory, env, steps, times)
         total = part if total is None else total + part
     assert total is not None
     return total
 
 
-def ruled(plan: Plan, sink: Sink, g: Tensor, memory: list[Any], env: Env, steps: int, t: int | None) -> Tensor:
-    """The rule of a sink for all time steps, or for step t alone; summed to the constant's shape."""
+def ruled(plan: Plan, sink: Sink, g: Tensor, memory: list[Any], env: Env, steps: int, times: slice) -> Tensor:
+    """The rule of a sink for some time steps, whose gradients are g; summed to the constant's shape."""
     call, position = sink.call, sink.position
     rule = call.op.rules[position]
     rule = rule.rule if isinstance(rule, Into) else rule
@@ -279,8 +292,7 @@ def ruled(plan: Plan, sink: Sink, g: Tensor, memory: list[Any], env: Env, steps:
             return arg
         if plan.division.level[arg] == CONST:
             return env[arg]
-        array = stacked(memory, plan.stacked(arg), steps, arg.shape)
-        return wrap(array if t is None else array[t : t + 1], None)
+        return wrap(stacked(memory, plan.stacked(arg), steps, arg.shape)[times], None)
 
     def leading(arg: Value) -> tuple[int, ...]:
         return () if plan.division.level[arg] == CONST else (g.shape[0],)

@@ -7,8 +7,6 @@ rule then runs once with everything stacked along time: for a product, one produ
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +17,7 @@ from minigrad.ops import add, all_ops, concatenate
 from minigrad.tape import Tensor, wrap
 
 from .hoist import CONST, LOOP, Division, living
-from .trace import Call, Tracer, Untraceable, Value, listening
+from .trace import Call, Tracer, Untraceable, Value, listening, wants
 
 OPS = all_ops()
 
@@ -56,12 +54,6 @@ class Backward:
         self.sinks: list[Sink] = []
         self.consts: list[Value] = []  # literals of the rules
         self.tensors: list[Tensor] = []
-
-
-@functools.cache
-def wants(rule: Any) -> list[str]:
-    """What a rule asks for, by name."""
-    return list(inspect.signature(rule.rule if isinstance(rule, Into) else rule).parameters)
 
 
 def needing(division: Division, carry: list[bool], xs: list[bool], consts: list[bool]) -> tuple[set[Value], list[bool]]:
