@@ -121,18 +121,26 @@ static void FN(pack)(const void *source, ptrdiff_t b_row, ptrdiff_t b_column, pt
 }
 
 #define ROOM (ROWS_MAX <= 8 ? 8 : 16)
-
-/* Rows of A for tiles of `height` rows, term by term. */
-static void FN(pack_rows)(const T *a, ptrdiff_t a_row, ptrdiff_t a_k, ptrdiff_t rows, ptrdiff_t depth, T *out) {
-    ptrdiff_t k = 0;
-    if (a_row == 1 && a_k >= ROOM) /* whole vectors: what runs over is written again by the next term, or is ROOM at the end */
-        for (; k < depth - 1; k++) memcpy(out + k * rows, a + k * a_k, ROOM * sizeof(T));
-    for (; k < depth; k++)
-        for (ptrdiff_t i = 0; i < rows; i++) out[k * rows + i] = a[i * a_row + k * a_k];
-}
-
-#define DEPTH 320     /* terms at a time: a panel of so many rows stays in the nearest cache */
+#define DEPTH 320 /* terms at a time: a panel of so many rows stays in the nearest cache */
 #define ROWS_AT_ONCE (12 * ROWS_MAX)
+
+/* `some` rows of A, cut into `count` tiles: each tile term by term, one behind the other. */
+static void FN(pack_rows)(const T *a, ptrdiff_t a_row, ptrdiff_t a_k, ptrdiff_t some, ptrdiff_t count, ptrdiff_t depth, T *out) {
+    ptrdiff_t tops[ROWS_AT_ONCE + 1];
+    for (ptrdiff_t i = 0; i <= count; i++) tops[i] = some * i / count;
+    for (ptrdiff_t k = 0; k < depth; k++) { /* A is read in the order in which it lies, when its columns are contiguous */
+        const T *from = a + k * a_k;
+        /* Whole vectors: what they read too much lies in the next row of A, what they write too much is written again by the tile's
+         * next terms. The last terms have neither. */
+        const ptrdiff_t whole = a_row == 1 && a_k >= ROOM && (depth - k) * (some / count) >= ROOM && k < depth - 1 ? count : 0;
+        for (ptrdiff_t i = 0; i < whole; i++)
+            memcpy(out + tops[i] * depth + k * (tops[i + 1] - tops[i]), from + tops[i], ROOM * sizeof(T));
+        for (ptrdiff_t i = whole; i < count; i++) {
+            T *to = out + tops[i] * depth + k * (tops[i + 1] - tops[i]);
+            for (ptrdiff_t j = 0; j < tops[i + 1] - tops[i]; j++) to[j] = from[(tops[i] + j) * a_row];
+        }
+    }
+}
 
 /* C = start + A B, `start` being rows (the same one for all if start_row is 0; C itself; or NULL for zeros). B is packed (b_k = WIDTH, b_panel = depth * WIDTH), or a matrix whose rows are contiguous (b_k = the
  * distance of its rows, b_panel = WIDTH) with a whole number of panels. Rows of A are read where they are if a_k is 1,
@@ -151,13 +159,7 @@ static void FN(gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const v
         for (ptrdiff_t first = 0; first < rows; first += ROWS_AT_ONCE) {
             const ptrdiff_t some = rows - first < ROWS_AT_ONCE ? rows - first : ROWS_AT_ONCE;
             const ptrdiff_t count = (some + ROWS_MAX - 1) / ROWS_MAX; /* tiles of equal height, or one row less */
-            if (a_k != 1)
-                for (ptrdiff_t i = 0; i < count; i++) {
-                    const ptrdiff_t top = some * i / count, height = some * (i + 1) / count - top;
-                    FN(pack_rows)
-                    (a + (first + top) * a_row + from * a_k, a_row, a_k, height, to - from,
-                     (T *)buffer + top * (to - from));
-                }
+            if (a_k != 1) FN(pack_rows)(a + first * a_row + from * a_k, a_row, a_k, some, count, to - from, (T *)buffer);
             const int panels = PANELS(some / count);
             for (ptrdiff_t n = 0; n < columns; n += panels * WIDTH) {
                 const T *panel = b + n / WIDTH * b_panel + from * b_k;

@@ -123,34 +123,28 @@ static void FN(sum_loop)(const void *px, void *pout, ptrdiff_t rows, ptrdiff_t n
     for (ptrdiff_t row = 0; row < rows; row++, x += n) out[row] = FN(row_sum)(x, n);
 }
 
-/* out[n] = the sum of a column over all rows: of BLOCK rows, then of those sums. */
+/* out[n] = the sum of a column over all rows: of BLOCK rows, then of those sums. Rows are read as they lie, some columns at a time. */
 static void FN(column_sum_loop)(const void *px, void *pout, ptrdiff_t rows, ptrdiff_t n) {
     const T *x = (const T *)px;
     T *out = (T *)pout;
-    const ptrdiff_t whole = n / LANES * LANES;
-    for (ptrdiff_t column = 0; column < whole; column += LANES) {
-        FN(Vector) total = {0};
+    for (ptrdiff_t first = 0; first < n; first += 8 * BLOCK) {
+        const ptrdiff_t width = n - first < 8 * BLOCK ? n - first : 8 * BLOCK;
+        memset(out + first, 0, (size_t)width * sizeof(T));
         for (ptrdiff_t start = 0; start < rows; start += BLOCK) {
             const ptrdiff_t end = start + BLOCK < rows ? start + BLOCK : rows;
-            FN(Vector) sum = {0};
-            for (ptrdiff_t row = start; row < end; row++) {
-                FN(Vector) v;
-                memcpy(&v, x + row * n + column, sizeof v);
-                sum += v;
+            T sum[8 * BLOCK];
+            memset(sum, 0, (size_t)width * sizeof(T));
+            ptrdiff_t row = start;
+            for (; row + 4 <= end; row += 4) {
+                const T *a = x + row * n + first, *b = a + n, *c = b + n, *d = c + n;
+                INDEPENDENT for (ptrdiff_t i = 0; i < width; i++) sum[i] += (a[i] + b[i]) + (c[i] + d[i]);
             }
-            total += sum;
+            for (; row < end; row++) {
+                const T *a = x + row * n + first;
+                INDEPENDENT for (ptrdiff_t i = 0; i < width; i++) sum[i] += a[i];
+            }
+            INDEPENDENT for (ptrdiff_t i = 0; i < width; i++) out[first + i] += sum[i];
         }
-        memcpy(out + column, &total, sizeof total);
-    }
-    for (ptrdiff_t column = whole; column < n; column++) {
-        T total = 0;
-        for (ptrdiff_t start = 0; start < rows; start += BLOCK) {
-            const ptrdiff_t end = start + BLOCK < rows ? start + BLOCK : rows;
-            T sum = 0;
-            for (ptrdiff_t row = start; row < end; row++) sum += x[row * n + column];
-            total += sum;
-        }
-        out[column] = total;
     }
 }
 

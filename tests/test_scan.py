@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import itertools
-import mmap
 import os
 import signal
 import subprocess
@@ -493,16 +491,3 @@ def test_check_mode_runs_both():
     output, _ = nn.LSTM(I, H)(mg.ones(4, B, I))
     assert output.shape == (4, B, H)
     assert mg.scan_report().compiled
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="protects a page as Linux does")
-@pytest.mark.parametrize("rows", [1, 2, 3, 5, 6, 7])
-def test_a_product_reads_nothing_behind_its_matrix(rows, rng):
-    page, columns, depth = mmap.PAGESIZE, 96, 32
-    memory = mmap.mmap(-1, 8 * page)
-    start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-    assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(start + 7 * page), ctypes.c_size_t(page), 0) == 0
-    right = np.frombuffer(memory, np.float32, depth * columns, 7 * page - 4 * depth * columns).reshape(depth, columns)
-    right[:] = rng.standard_normal(right.shape)
-    left = rng.standard_normal((rows, depth)).astype("f")
-    assert np.allclose((mg.tensor(left) @ mg.from_numpy(right)).numpy(), left @ right, 1e-4, 1e-4)

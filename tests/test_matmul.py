@@ -1,0 +1,106 @@
+"""The kernels of matrix products: sizes around every edge of their tiles, memory, kept weights, threads."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import mmap
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import config, threads
+
+pytestmark = pytest.mark.skipif(config.kernels() is None, reason="tests the compiled kernels")
+SIZES = [1, 2, 5, 8, 13, 16, 17, 33, 70, 170, 333, 700]
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(5)
+
+
+def close(got: Any, want: Any, dtype: Any) -> bool:
+    tolerance = 1e-4 if dtype == np.float32 else 1e-12
+    return bool(np.abs(got - want).max() <= tolerance * max(np.abs(want).max(), 1.0))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_products_of_any_size(dtype, rng):
+    products = config.products()
+    sizes = [shape for shape in itertools.product(SIZES, repeat=3) if np.prod(shape) < 3e6]
+    for n, o, i in [sizes[k] for k in rng.permutation(len(sizes))[:400]]:
+        a, b, w = (rng.standard_normal(shape).astype(dtype) for shape in ((n, o), (n, i), (i, o)))
+        bias = rng.standard_normal(i).astype(dtype)
+        outer = products.outer_sum(a, b)
+        assert outer is NotImplemented or close(outer, a.T.astype(float) @ b.astype(float), dtype), (n, o, i)
+        for start in (None, bias):
+            affine = products.linear(a, w, start)
+            want = a.astype(float) @ w.T.astype(float) + (0.0 if start is None else start)
+            assert affine is NotImplemented or close(affine, want, dtype), (n, o, i)
+        assert close(products.linear(a, w, bias, {}) if n > 16 else want, want, dtype)
+
+
+def test_a_part_of_a_wider_matrix(rng):
+    """Rows that are not contiguous: what tiles read at once must neither mix rows nor run into the next."""
+    wide = rng.standard_normal((41, 300)).astype(np.float32)
+    for start, stop in ((0, 7), (3, 170), (100, 300), (299, 300)):
+        part = wide[:, start:stop]
+        assert close(config.products().outer_sum(part, wide), part.T @ wide, np.float32)
+
+
+@pytest.mark.parametrize("change", ["assign_", "optimiser", "item"])
+def test_a_kept_weight_follows_its_numbers(change, rng):
+    weight = mg.tensor(rng.standard_normal((40, 30)).astype("f"), requires_grad=change != "item")
+    weight.parameter = True
+    x = mg.tensor(rng.standard_normal((50, 30)).astype("f"))
+    first = mg.linear(x, weight).numpy()
+    assert weight.version().packs
+    if change == "assign_":
+        weight.assign_(weight.numpy() * 2)
+    elif change == "item":
+        weight[3] = 1.0
+    else:
+        mg.linear(x, weight).sum().backward()
+        mg.optim.SGD([weight], lr=0.1).step()
+    second = mg.linear(x, weight).detach().numpy()
+    assert close(second, x.numpy() @ weight.numpy().T, np.float32) and not close(first, second, np.float32)
+
+
+def test_memory_that_others_write_to_is_never_kept_packed(rng):
+    shared = rng.standard_normal((40, 30)).astype("f")
+    weight = mg.from_numpy(shared).requires_grad_()
+    x = rng.standard_normal((50, 30)).astype("f")
+    for _ in range(2):
+        assert close(mg.linear(x, weight).detach().numpy(), x @ shared.T, np.float32)
+        shared *= 2
+
+
+def test_large_products_have_the_same_bits_on_any_number_of_threads(rng):
+    a, b = (mg.tensor(rng.standard_normal((300, 300)).astype("f")) for _ in range(2))
+    before, found = mg.get_num_threads(), []
+    try:
+        for count in (1, 2, 3, 4):
+            mg.set_num_threads(count)
+            assert count == 1 or threads.worth(2.0 * 300**3, 300) > 1
+            found.append([(a @ b).numpy(), config.products().outer_sum(a._array, b._array)])
+    finally:
+        mg.set_num_threads(before)
+    for other in found[1:]:
+        assert all(np.array_equal(x, y) for x, y in zip(found[0], other, strict=True))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="protects a page as Linux does")
+@pytest.mark.parametrize("rows", [1, 2, 3, 5, 6, 7])
+def test_a_product_reads_nothing_behind_its_matrix(rows, rng):
+    page, columns, depth = mmap.PAGESIZE, 96, 32
+    memory = mmap.mmap(-1, 8 * page)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(start + 7 * page), ctypes.c_size_t(page), 0) == 0
+    right = np.frombuffer(memory, np.float32, depth * columns, 7 * page - 4 * depth * columns).reshape(depth, columns)
+    right[:] = rng.standard_normal(right.shape)
+    left = rng.standard_normal((rows, depth)).astype("f")
+    assert np.allclose((mg.tensor(left) @ mg.from_numpy(right)).numpy(), left @ right, 1e-4, 1e-4)
