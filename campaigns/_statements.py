@@ -48,7 +48,7 @@ ALONE: dict[str, tuple[str, Growth]] = {  # form -> its text, and the bound of t
     "relu": ("mg.relu({})", steady),
     "neg": ("-{}", steady),
     "softmax": ("mg.softmax({}, axis=-1)", unit),
-    "log_softmax": ("mg.log_softmax({}, axis=-1)", lambda bound: 2 * bound + 2.5),
+    "log_softmax": ("0.75 * mg.log_softmax({}, axis=-1)", lambda bound: 2 * bound + 2.5),  # its own logsumexp is 0, to rounding or exactly
     "detach": ("{}.detach()", steady),
     "no_grad": ("mg.no_grad()(mg.tanh)({})", unit),
     "clone": ("mg.clone({})", steady),
