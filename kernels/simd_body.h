@@ -245,20 +245,6 @@ BINARY(le, unsigned char, a <= b)
 BINARY(gt, unsigned char, a > b)
 BINARY(ge, unsigned char, a >= b)
 /* Gradients: a is the incoming gradient g, b what the rule kept. */
-/* The same roundings as mul and then the other loop. */
-#define TERNARY(name, formula)                                                                                      \
-    static void FN(name##_loop)(const void *pa, const void *pb, const void *pc, void *pout, ptrdiff_t n) {          \
-        const T *as = (const T *)pa, *bs = (const T *)pb, *cs = (const T *)pc;                                      \
-        T *out = (T *)pout;                                                                                         \
-        INDEPENDENT for (ptrdiff_t i = 0; i < n; i++) {                                                             \
-            const T ab = as[i] * bs[i], c = cs[i];                                                                  \
-            out[i] = formula;                                                                                       \
-        }                                                                                                           \
-    }
-
-TERNARY(mul_add, ab + c)
-TERNARY(mul_tanh_grad, ab * (1 - c * c))
-TERNARY(mul_sigmoid_grad, ab * c * (1 - c))
 BINARY(tanh_grad, T, a * (1 - b * b))
 BINARY(sigmoid_grad, T, a * b * (1 - b))
 BINARY(softplus_grad, T, a * FN(sigmoid)(b))
@@ -305,7 +291,7 @@ static void FN(clip_loop)(const void *px, double low, double high, void *pout, p
 
 #define ENTRY(name) FN(name##_loop),
 static const Loops FN(loops) = {
-    {UNARY_OPS(ENTRY)}, {BINARY_OPS(ENTRY)}, {TERNARY_OPS(ENTRY)},   {ROW_OPS(ENTRY)}, FN(column_sum_loop),
+    {UNARY_OPS(ENTRY)}, {BINARY_OPS(ENTRY)}, {ROW_OPS(ENTRY)},          FN(column_sum_loop),
     FN(where_loop),     FN(clip_loop),       FN(cross_entropy_loop), FN(cross_entropy_grad_loop),
 };
 
@@ -325,7 +311,6 @@ static const Loops FN(loops) = {
 #undef POLYNOMIAL
 #undef UNARY
 #undef BINARY
-#undef TERNARY
 #undef LANES
 #undef BLOCK
 #undef ENTRY

@@ -6,7 +6,7 @@ The instructions of a block pass over a few rows at a time, so what one hands to
 
 from __future__ import annotations
 
-from .rows import Buffer, Instruction, Ref
+from .rows import Buffer, Instruction
 
 BLOCK_BYTES = 8192  # of the widest value of a block
 
@@ -50,47 +50,27 @@ def stages_of(instructions: list[Instruction], fuse: bool) -> list[Stage]:
 
 
 def absorbed(instructions: list[Instruction], held: set[Buffer]) -> list[Instruction]:
-    """Pairs of instructions as one, where nobody else reads what the first hands to the second.
+    """Sums of a product and something else as one product whose sums start there, where nobody else reads the product.
 
-    A matrix product whose sums start from what was to be added to it; a product of two and what is made of it. `held` are buffers that
-    are read after the loop.
+    `held` are buffers that are read after the loop.
     """
-    makers, readers = makers_of(instructions), readers_of(instructions)
-    found: dict[int, Instruction] = {id(one): one for one in instructions}
-
-    def passed(ref: Ref, name: str) -> Instruction | None:
-        """The one instruction of that name that made what ref reads, if it did so for this reader alone."""
-        buffer = ref.buffer
-        alone = ref.whole() and buffer.parent is None and buffer not in held and len(readers[buffer]) == 1
-        (maker, *others) = makers.get(buffer, [None])
-        return found.get(id(maker)) if alone and not others and maker is not None and found[id(maker)].name == name else None
-
+    found: list[Instruction] = []
     for one in instructions:
-        if one.name not in ("add", "tanh_grad", "sigmoid_grad") or one.ins[0].buffer is one.ins[1].buffer:
+        found.append(one)
+        if one.name != "add":
             continue
-        pairs = [one.ins[::-1], one.ins] if one.name == "add" else [one.ins]
-        for first, other in pairs:
-            product, pair = passed(first, "matmul"), passed(first, "mul")
-            if product is not None and one.name == "add" and len(product.ins) == 1 and other.step:
-                new = Instruction("matmul", one.dtype, one.columns, product.settings, one.out, [*product.ins, other])
-            elif pair is not None and other.step and all(ref.step for ref in pair.ins):
-                new = Instruction(f"mul_{one.name}", one.dtype, one.columns, None, one.out, [*pair.ins, other])
-            else:
+        for other, product in (one.ins, one.ins[::-1]):
+            made = [k for k, maker in enumerate(found) if maker.out.buffer is product.buffer]
+            if len(made) != 1 or found[made[0]].name != "matmul" or len(found[made[0]].ins) > 1:
                 continue
-            (gone,) = makers[first.buffer]
-            del found[id(gone)]
-            found[id(one)] = new
-            break
-    return [found[id(one)] for one in instructions if id(one) in found]
-
-
-def readers_of(instructions: list[Instruction]) -> dict[Buffer, list[Instruction]]:
-    """Which instructions read each buffer."""
-    readers: dict[Buffer, list[Instruction]] = {}
-    for one in instructions:
-        for ref in one.ins:
-            readers.setdefault(ref.buffer, []).append(one)
-    return readers
+            readers = [reader for reader in instructions for ref in reader.ins if ref.buffer is product.buffer]
+            alone = len(readers) == 1 and product.whole() and product.buffer.parent is None and product.buffer not in held
+            if alone and other.step and other.buffer is not product.buffer:
+                (left,) = found[made[0]].ins
+                found[-1] = Instruction("matmul", one.dtype, one.columns, found[made[0]].settings, one.out, [left, other])
+                del found[made[0]]
+                break
+    return found
 
 
 def makers_of(instructions: list[Instruction]) -> dict[Buffer, list[Instruction]]:

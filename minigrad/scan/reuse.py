@@ -14,9 +14,7 @@ from .plan import ABSOLUTE, Array, Layout, Place
 from .rows import BINARY, UNARY, Buffer, Instruction, Ref
 
 WORTH = 512  # bytes of a row: below, columns of a wider array cost more calls than they save memory
-IN_PLACE = (
-    UNARY | BINARY | {"where", "clip", "copy", "mul_add", "mul_tanh_grad", "mul_sigmoid_grad"}
-)  # an element of the result may lie where the element it is made of lay
+IN_PLACE = UNARY | BINARY | {"where", "clip", "copy"}  # an element of the result may lie where the element it is made of lay
 
 
 class Use(NamedTuple):
