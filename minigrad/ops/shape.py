@@ -54,7 +54,7 @@ def expand_dims(x: Any, *, axis: Any) -> Any:
     >>> expand_dims([1.0, 2.0], axis=0).shape
     (1, 2)
     """
-    return np.expand_dims(x, axis)
+    return x[None] if axis == 0 and type(axis) is int else np.expand_dims(x, axis)  # the first, for which NumPy takes twenty times as long
 
 
 @op(view=True, x=lambda g, x_shape: reshape(g, shape=x_shape))
