@@ -7,24 +7,31 @@ functions return NotImplemented for what they do not serve (vectors, stacks of m
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport int64_t
 from libc.stdlib cimport free
+from libc.string cimport memset
 from posix.stdlib cimport posix_memalign
 
 from minigrad._elementwise cimport isa_number, precision
 
 import numpy
 
-from minigrad.threads import together, worth
+from minigrad.threads import worth
 
 cnp.import_array()
 
+
+cdef extern from "workers.h" nogil:
+    int begin_parts(PartOf part, void* task, int parts) noexcept
+    int parts_done(int64_t time) noexcept
 
 cdef extern from "gemm.h" nogil:
     const Gemm* gemm_instances[3][2]
 
 
 cdef double PIECE = 2e9  # floating operations between two looks for signals
-cdef double LARGE = 8e6  # from here on a second thread is worth asking for
+cdef int64_t LOOK = 20000000  # nanoseconds between two looks for signals while others work
+cdef double LARGE = 2e6  # from here on a second thread is worth asking for
 cdef enum:
     SMALL = 16  # rows for which packing the right side would cost more than reading it where it is
 
@@ -122,101 +129,122 @@ cdef Matrix flipped(Matrix m) noexcept:
     return Matrix(m.data, m.columns, m.rows, m.column, m.row)
 
 
-cdef class Product:
-    """One product: A, B as gemm.h reads it, where the sums start, and the result. `part` takes some of the rows."""
+cdef struct Product:  # A B, with B as gemm.h reads it, and where the sums start
+    Matrix a, b
+    const Gemm* gemm
+    ptrdiff_t item
+    ptrdiff_t whole          # columns of B that are read where they are; those behind them are packed
+    const char* panels
+    char* start
+    char* out
+    char* buffers            # room of `buffer` bytes for each part
+    ptrdiff_t buffer
+    ptrdiff_t piece          # rows between two looks for signals
+    int count                # of parts
+    int stop
 
-    cdef Matrix a, b
-    cdef const Gemm* gemm
-    cdef ptrdiff_t item
-    cdef ptrdiff_t whole     # columns of B that are read where they are; those behind them are packed
-    cdef const char* panels
-    cdef char* start
-    cdef char* out
-    cdef int count           # of parts
-    cdef int stop
 
-    cdef void some(self, ptrdiff_t first, ptrdiff_t last, void* buffer) noexcept nogil:
-        cdef ptrdiff_t item = self.item, width = self.gemm.width, whole = self.whole, columns = self.b.columns
-        cdef char* a = self.a.data + first * self.a.row * item
-        cdef char* out = self.out + first * columns * item
-        if whole:
-            self.gemm.gemm(last - first, whole, self.b.rows, a, self.a.row, self.a.column, self.b.data, self.b.row, width, self.start, 0,
-                           out, columns, buffer)
-        if whole < columns:
-            self.gemm.gemm(last - first, columns - whole, self.b.rows, a, self.a.row, self.a.column, self.panels, width,
-                           self.b.rows * width, NULL if self.start == NULL else self.start + whole * item, 0, out + whole * item,
-                           columns, buffer)
+cdef void some_rows(Product* p, ptrdiff_t first, ptrdiff_t last, char* buffer) noexcept nogil:
+    cdef ptrdiff_t item = p.item, width = p.gemm.width, whole = p.whole, columns = p.b.columns
+    cdef char* a = p.a.data + first * p.a.row * item
+    cdef char* out = p.out + first * columns * item
+    if whole:
+        p.gemm.gemm(last - first, whole, p.b.rows, a, p.a.row, p.a.column, p.b.data, p.b.row, width, p.start, 0, out, columns, buffer)
+    if whole < columns:
+        p.gemm.gemm(last - first, columns - whole, p.b.rows, a, p.a.row, p.a.column, p.panels, width, p.b.rows * width,
+                    NULL if p.start == NULL else p.start + whole * item, 0, out + whole * item, columns, buffer)
 
-    def part(self, int k):
-        """Part k of the rows, in pieces; between them part 0, in the thread that asked, looks for signals."""
-        cdef ptrdiff_t first = self.a.rows * k // self.count, last = self.a.rows * (k + 1) // self.count, to
-        cdef ptrdiff_t piece = max(1, <ptrdiff_t>(PIECE / (2.0 * max(self.b.rows * self.b.columns, 1))))
-        cdef void* buffer = NULL
-        if self.a.column != 1:
-            buffer = aligned(self.gemm.buffer * self.item)
+
+cdef void part_of_product(void* task, int k) noexcept nogil:
+    """Part k of the rows, piece by piece."""
+    cdef Product* p = <Product*>task
+    cdef ptrdiff_t first = p.a.rows * k // p.count, last = p.a.rows * (k + 1) // p.count, to
+    while first < last and not p.stop:
+        to = min(first + p.piece, last)
+        some_rows(p, first, to, p.buffers + k * p.buffer)
+        first = to
+        if k == 0 and first < last:
+            look(&p.stop)
+
+
+caught = None  # what a signal raised while a task ran; signals are the main thread's alone
+
+
+cdef void look(int* stop) noexcept nogil:
+    """Between two pieces of part 0: if a signal has come that raises, all parts are to stop."""
+    global caught
+    with gil:
         try:
-            while first < last and not self.stop:
-                to = min(first + piece, last)
-                with nogil:
-                    self.some(first, to, buffer)
-                first = to
-                if k == 0 and first < last:
-                    PyErr_CheckSignals()
-        finally:
-            free(buffer)
-
-    def halt(self):
-        """Make every part return before its next piece."""
-        self.stop = 1
-
-    cdef bint suits(self, bint kept) noexcept:
-        """Chooses how B is read; False where the BLAS that NumPy has would be faster: few rows, and B to be packed for them alone."""
-        if kept or self.a.rows > SMALL:
-            return True
-        if self.b.column == 1:
-            self.whole = self.b.columns // self.gemm.width * self.gemm.width
-        return self.whole > 0 or self.b.rows * self.b.columns <= 16384
-
-    cdef run(self, Packed kept, char* out):
-        """Pack B unless that was done, and multiply, on as many threads as it is worth."""
-        cdef char* memory = NULL
-        cdef ptrdiff_t width = self.gemm.width, rest = (self.b.columns - self.whole + width - 1) // width * width
-        cdef double work = 2.0 * self.a.rows * self.b.rows * self.b.columns
-        self.out = out
-        try:
-            if kept is not None:
-                self.panels = <char*>kept.pack.data
-            else:
-                self.panels = memory = <char*>aligned(rest * self.b.rows * self.item)
-                with nogil:
-                    self.gemm.pack(self.b.data + self.whole * self.b.column * self.item, self.b.row, self.b.column, self.b.rows,
-                                   self.b.columns - self.whole, memory)
-            self.count = 1 if work < LARGE else worth(work, self.a.rows)
-            if self.count > 1:
-                together(self.part, self.count, self.halt)
-            else:
-                self.part(0)
-        finally:
-            free(memory)
+            PyErr_CheckSignals()
+        except BaseException as problem:
+            caught = problem
+            stop[0] = 1
 
 
-cdef Product product_of(cnp.ndarray a, cnp.ndarray b):
-    """A product for arrays of these dtypes; None if there is none."""
+cdef shared(PartOf part, void* task, int count, int* stop):
+    """All parts of a task: part 0, which looks for signals, on this thread, the others on workers or, where those are busy, here too."""
+    global caught
+    cdef bint helped = count > 1 and begin_parts(part, task, count)
+    cdef int k
+    with nogil:
+        for k in range(1 if helped else count):
+            part(task, k)
+        while helped and not parts_done(LOOK):
+            look(stop)
+    if caught is not None:
+        problem, caught = caught, None
+        raise problem
+
+
+cdef bint suits(Product* p, bint kept) noexcept:
+    """Chooses how B is read; False where the BLAS that NumPy has would be faster: few rows, and B to be packed for them alone."""
+    if kept or p.a.rows > SMALL:
+        return True
+    if p.b.column == 1:
+        p.whole = p.b.columns // p.gemm.width * p.gemm.width
+    return p.whole > 0 or p.b.rows * p.b.columns <= 16384
+
+
+cdef multiply(Product* p, Packed kept, char* out):
+    """Pack B unless that was done, and multiply, on as many threads as it is worth."""
+    cdef char* memory = NULL
+    cdef ptrdiff_t width = p.gemm.width, rest = (p.b.columns - p.whole + width - 1) // width * width
+    cdef double work = 2.0 * p.a.rows * p.b.rows * p.b.columns
+    p.out = out
+    p.count = 1 if work < LARGE else worth(work, p.a.rows)
+    p.piece = max(1, <ptrdiff_t>(PIECE / (2.0 * max(p.b.rows * p.b.columns, 1))))
+    p.buffer = 0 if p.a.column == 1 else (p.gemm.buffer * p.item + 63) // 64 * 64
+    try:
+        p.buffers = <char*>aligned(p.buffer * p.count)
+        if kept is not None:
+            p.panels = <char*>kept.pack.data
+        else:
+            p.panels = memory = <char*>aligned(rest * p.b.rows * p.item)
+            with nogil:
+                p.gemm.pack(p.b.data + p.whole * p.b.column * p.item, p.b.row, p.b.column, p.b.rows, p.b.columns - p.whole, memory)
+        shared(part_of_product, p, p.count, &p.stop)
+    finally:
+        free(memory)
+        free(p.buffers)
+
+
+cdef bint has_product(cnp.ndarray a, cnp.ndarray b, Product* p) noexcept:
+    """Whether there is a product for arrays of these dtypes; starts to fill p."""
     cdef int kind = precision(a)
     if kind < 0 or kind != precision(b) or cnp.PyArray_NDIM(a) < 1 or cnp.PyArray_NDIM(a) > 32:
-        return None
-    cdef Product task = Product.__new__(Product)
-    task.gemm, task.item = gemm_instances[isa_number()][kind], cnp.PyArray_ITEMSIZE(a)
-    return task
+        return False
+    memset(p, 0, sizeof(Product))
+    p.gemm, p.item = gemm_instances[isa_number()][kind], cnp.PyArray_ITEMSIZE(a)
+    return True
 
 
 cdef object times_matrix(cnp.ndarray a, cnp.ndarray b, bint turned, bias, packs):
     """a @ b, or a @ b.T if `turned`; the sums start from the bias, if there is one."""
-    cdef Product task = product_of(a, b)
+    cdef Product task
     cdef Packed kept = None
     cdef int i, ndim = cnp.PyArray_NDIM(a)
     cdef cnp.npy_intp[32] shape
-    if task is None:
+    if not has_product(a, b, &task):
         return NotImplemented
     as_matrix(b, &task.b)
     if turned:
@@ -230,12 +258,12 @@ cdef object times_matrix(cnp.ndarray a, cnp.ndarray b, bint turned, bias, packs)
     if packs is not None:
         view = cnp.PyArray_Transpose(b, NULL) if turned else b
         kept = packed(view, packs) if task.a.rows > SMALL else (<dict>packs).get(key_of(view))
-    if not task.suits(kept is not None):
+    if not suits(&task, kept is not None):
         return NotImplemented
     if bias is not None:
         task.start = cnp.PyArray_BYTES(<cnp.ndarray>bias)
     out = new_array(ndim, shape, cnp.PyArray_TYPE(a), task.item)
-    task.run(kept, cnp.PyArray_BYTES(<cnp.ndarray>out))
+    multiply(&task, kept, cnp.PyArray_BYTES(<cnp.ndarray>out))
     return out
 
 
@@ -266,9 +294,9 @@ def outer_sum(a, b, /):
     """a^T b, with all leading axes of both as one."""
     if not (cnp.PyArray_CheckExact(a) and cnp.PyArray_CheckExact(b)) or cnp.PyArray_NDIM(<cnp.ndarray>b) < 1:
         return NotImplemented
-    cdef Product task = product_of(a, b)
+    cdef Product task
     cdef cnp.npy_intp[2] shape
-    if task is None:
+    if not has_product(a, b, &task):
         return NotImplemented
     cdef int i, ndim = cnp.PyArray_NDIM(<cnp.ndarray>a)
     for i in range(ndim - 1):
@@ -278,10 +306,13 @@ def outer_sum(a, b, /):
     if task.a.rows != task.b.rows:
         return NotImplemented
     cdef bint swap = 2 * task.b.columns <= task.gemm.width and task.a.columns > task.b.columns  # panels are wide: not for few columns
-    task.a, task.b = (flipped(task.b), task.a) if swap else (flipped(task.a), task.b)
-    if not task.suits(False):
+    if swap:
+        task.a, task.b = flipped(task.b), task.a
+    else:
+        task.a = flipped(task.a)
+    if not suits(&task, False):
         return NotImplemented
     shape[0], shape[1] = task.a.rows, task.b.columns
     out = new_array(2, shape, cnp.PyArray_TYPE(<cnp.ndarray>a), task.item)
-    task.run(None, cnp.PyArray_BYTES(<cnp.ndarray>out))
+    multiply(&task, None, cnp.PyArray_BYTES(<cnp.ndarray>out))
     return cnp.PyArray_GETCONTIGUOUS(cnp.PyArray_Transpose(<cnp.ndarray>out, NULL)) if swap else out

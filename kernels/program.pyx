@@ -7,7 +7,6 @@ each other (step 1) or are one for the whole row (step 0).
 """
 
 cimport numpy as cnp
-from cpython.exc cimport PyErr_CheckSignals
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport calloc, free
@@ -19,7 +18,7 @@ from minigrad._elementwise cimport (
     OP_abs, OP_add, OP_div, OP_eq, OP_exp, OP_ge, OP_gt, OP_le, OP_log, OP_log_softmax, OP_logsumexp, OP_lt, OP_max, OP_maximum,
     OP_minimum, OP_mul, OP_ne, OP_neg, OP_relu, OP_relu_grad, OP_sigmoid, OP_sigmoid_grad, OP_sign, OP_softmax, OP_softplus,
     OP_softplus_grad, OP_sqrt, OP_square, OP_sub, OP_sum, OP_tanh, OP_tanh_grad)
-from minigrad._matmul cimport Pack, Packed
+from minigrad._matmul cimport Pack, Packed, look, shared
 
 cnp.import_array()
 
@@ -84,7 +83,7 @@ cdef struct Stage:
     int rows             # rows that pass together; 0: a matrix product
 
 
-cdef inline char* place(Operand* o, char** bases, char* arena, ptrdiff_t i, ptrdiff_t t, ptrdiff_t row) noexcept nogil:
+cdef inline char* place(const Operand* o, char** bases, char* arena, ptrdiff_t i, ptrdiff_t t, ptrdiff_t row) noexcept nogil:
     """The address of an operand's row at iteration i, which is time t."""
     if o.mode == ABSOLUTE:
         return bases[o.base] + o.offset + t * o.time + row * o.row
@@ -139,7 +138,8 @@ cdef void cast_to(int source, const char* x, int step, Real* out, ptrdiff_t n) n
         cast[double, Real](<double*>x, step, out, n)
 
 
-cdef void one_row(Instruction* s, const Loops* table, const char* a, const char* b, const char* c, char* out, ptrdiff_t n) noexcept nogil:
+cdef void one_row(const Instruction* s, const Loops* table, const char* a, const char* b, const char* c, char* out,
+                  ptrdiff_t n) noexcept nogil:
     if s.kind == BINARY_KIND:
         table.binary[s.number](a, s.ins[0].step, b, s.ins[1].step, out, n)
     elif s.kind == UNARY_KIND:
@@ -218,115 +218,131 @@ cdef class Program:
         free(self.code)
         free(self.stages)
 
-    cdef void block(self, Stage* stage, char** bases, char* arena, ptrdiff_t i, ptrdiff_t t, ptrdiff_t row, ptrdiff_t rows) noexcept nogil:
-        """A few rows through the instructions of a block."""
-        cdef int k
-        cdef ptrdiff_t _r
-        cdef Instruction* s
-        cdef char* out
-        cdef char* a
-        cdef char* b
-        cdef char* c
-        cdef ptrdiff_t out_row, a_row, b_row, c_row
-        for k in range(stage.first, stage.last):
-            s = &self.code[k]
-            out, a = place(&s.out, bases, arena, i, t, row), place(&s.ins[0], bases, arena, i, t, row)
-            b = place(&s.ins[1], bases, arena, i, t, row) if s.count > 1 else NULL
-            c = place(&s.ins[2], bases, arena, i, t, row) if s.count > 2 else NULL
-            if s.flat:
-                one_row(s, loops(s.precision), a, b, c, out, rows * s.columns)
-                continue
-            out_row, a_row, b_row, c_row = s.out.row, s.ins[0].row, s.ins[1].row, s.ins[2].row
-            for _r in range(rows):
-                one_row(s, loops(s.precision), a, b, c, out, s.columns)
-                out, a, b, c = out + out_row, a + a_row, b + b_row, c + c_row
 
-    cdef void play(self, char** bases, const Pack** packs, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t steps, bint reverse, ptrdiff_t first,
-                   ptrdiff_t last, char* arena, const int* stop) noexcept nogil:
-        """Iterations begin to end, rows first to last."""
-        cdef ptrdiff_t i, t, row, some
-        cdef int k
-        cdef Stage* stage
-        cdef Instruction* s
-        cdef const Pack* pack
-        cdef unsigned mode = flush_subnormals()
-        for i in range(begin, end):
-            if stop[0]:
-                break
-            t = steps - 1 - i if reverse else i
-            for k in range(self.stage_count):
-                stage = &self.stages[k]
-                if stage.rows == 0:
-                    s = &self.code[stage.first]
-                    pack = packs[s.number]
-                    pack.gemm.gemm(last - first, s.columns, pack.depth, place(&s.ins[0], bases, arena, i, t, first),
-                                   s.ins[0].row // s.item, 1, pack.data, pack.gemm.width, pack.depth * pack.gemm.width,
-                                   place(&s.ins[1], bases, arena, i, t, first) if s.count > 1 else NULL, s.ins[1].row // s.item,
-                                   place(&s.out, bases, arena, i, t, first), s.out.row // s.item, NULL)
-                    continue
-                row = first
-                while row < last:
-                    some = stage.rows if last - row > stage.rows else last - row
-                    self.block(stage, bases, arena, i, t, row, some)
-                    row += some
-        restore_subnormals(mode)
+cdef struct Job:  # a program with the memory of one call
+    const Instruction* code
+    const Stage* stages
+    int stage_count
+    char** bases
+    const Pack** packs
+    ptrdiff_t steps
+    ptrdiff_t rows
+    bint reverse
+    char* arenas         # room of `arena` bytes for each part
+    ptrdiff_t arena
+    ptrdiff_t piece      # time steps between two looks for signals
+    int count            # of parts
+    int stop
+
+
+cdef void block(const Job* job, const Stage* stage, char* arena, ptrdiff_t i, ptrdiff_t t, ptrdiff_t row, ptrdiff_t rows) noexcept nogil:
+    """A few rows through the instructions of a block."""
+    cdef int k
+    cdef ptrdiff_t _r
+    cdef const Instruction* s
+    cdef char* out
+    cdef char* a
+    cdef char* b
+    cdef char* c
+    cdef ptrdiff_t out_row, a_row, b_row, c_row
+    for k in range(stage.first, stage.last):
+        s = &job.code[k]
+        out, a = place(&s.out, job.bases, arena, i, t, row), place(&s.ins[0], job.bases, arena, i, t, row)
+        b = place(&s.ins[1], job.bases, arena, i, t, row) if s.count > 1 else NULL
+        c = place(&s.ins[2], job.bases, arena, i, t, row) if s.count > 2 else NULL
+        if s.flat:
+            one_row(s, loops(s.precision), a, b, c, out, rows * s.columns)
+            continue
+        out_row, a_row, b_row, c_row = s.out.row, s.ins[0].row, s.ins[1].row, s.ins[2].row
+        for _r in range(rows):
+            one_row(s, loops(s.precision), a, b, c, out, s.columns)
+            out, a, b, c = out + out_row, a + a_row, b + b_row, c + c_row
+
+
+cdef void play(const Job* job, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t first, ptrdiff_t last, char* arena) noexcept nogil:
+    """Iterations begin to end, rows first to last."""
+    cdef ptrdiff_t i, t, row, some
+    cdef int k
+    cdef const Stage* stage
+    cdef const Instruction* s
+    cdef const Pack* pack
+    cdef unsigned mode = flush_subnormals()
+    for i in range(begin, end):
+        if job.stop:
+            break
+        t = job.steps - 1 - i if job.reverse else i
+        for k in range(job.stage_count):
+            stage = &job.stages[k]
+            if stage.rows == 0:
+                s = &job.code[stage.first]
+                pack = job.packs[s.number]
+                pack.gemm.gemm(last - first, s.columns, pack.depth, place(&s.ins[0], job.bases, arena, i, t, first),
+                               s.ins[0].row // s.item, 1, pack.data, pack.gemm.width, pack.depth * pack.gemm.width,
+                               place(&s.ins[1], job.bases, arena, i, t, first) if s.count > 1 else NULL, s.ins[1].row // s.item,
+                               place(&s.out, job.bases, arena, i, t, first), s.out.row // s.item, NULL)
+                continue
+            row = first
+            while row < last:
+                some = stage.rows if last - row > stage.rows else last - row
+                block(job, stage, arena, i, t, row, some)
+                row += some
+    restore_subnormals(mode)
+
+
+cdef void part_of_job(void* task, int k) noexcept nogil:
+    """All time steps for part k of the rows, piece by piece."""
+    cdef Job* job = <Job*>task
+    cdef ptrdiff_t first = job.rows * k // job.count, last = job.rows * (k + 1) // job.count, begin = 0, end
+    while begin < job.steps and not job.stop:
+        end = min(begin + job.piece, job.steps)
+        play(job, begin, end, first, last, job.arenas + k * job.arena)
+        begin = end
+        if k == 0 and begin < job.steps:
+            look(&job.stop)
 
 
 cdef class Run:
-    """One call of a program: its arrays and packed matrices. `part` may be called from several threads, with rows of their own."""
+    """One call of a program: its arrays and packed matrices."""
 
     cdef Program program
     cdef list arrays
     cdef list packed
-    cdef char** bases
-    cdef const Pack** packs
-    cdef int stop
-    cdef ptrdiff_t steps
-    cdef ptrdiff_t rows
-    cdef bint reverse
+    cdef Job job
 
-    def __cinit__(self, Program program, list arrays, list packed, ptrdiff_t steps, bint reverse, ptrdiff_t rows=1):
+    def __cinit__(self, Program program, list arrays, list packed, ptrdiff_t steps, bint reverse, ptrdiff_t rows):
         cdef int k
-        self.rows = rows
-        self.program, self.arrays, self.packed, self.steps, self.reverse = program, arrays, packed, steps, reverse
+        cdef Job* job = &self.job
+        self.program, self.arrays, self.packed = program, arrays, packed
         if len(packed) < program.packs:
             raise ValueError(f"the program multiplies by {program.packs} matrices, got {len(packed)}")
-        self.bases = <char**>calloc(len(arrays) + 1, sizeof(char*))
-        self.packs = <const Pack**>calloc(len(packed) + 1, sizeof(void*))
-        if self.bases == NULL or self.packs == NULL:
+        job.code, job.stages, job.stage_count = program.code, program.stages, program.stage_count
+        job.steps, job.rows, job.reverse, job.piece, job.count = steps, rows, reverse, steps, 1
+        job.arena = (program.arena + 127) // 64 * 64
+        job.bases = <char**>calloc(len(arrays) + 1, sizeof(char*))
+        job.packs = <const Pack**>calloc(len(packed) + 1, sizeof(void*))
+        if job.bases == NULL or job.packs == NULL:
             raise MemoryError("no memory to run a program")
         for k in range(len(arrays)):
-            self.bases[k] = cnp.PyArray_BYTES(<cnp.ndarray?>arrays[k])
+            job.bases[k] = cnp.PyArray_BYTES(<cnp.ndarray?>arrays[k])
         for k in range(len(packed)):
-            self.packs[k] = &(<Packed?>packed[k]).pack
+            job.packs[k] = &(<Packed?>packed[k]).pack
 
     def __dealloc__(self):
-        free(self.bases)
-        free(self.packs)
+        free(self.job.bases)
+        free(self.job.packs)
+        free(self.job.arenas)
 
-    def halt(self):
-        """Make every `part` return at its next time step."""
-        self.stop = 1
-
-    def part(self, ptrdiff_t first, ptrdiff_t last, ptrdiff_t piece, bint signals):
-        """All time steps for rows first to last, `piece` steps at a time; between pieces, if `signals`, Python looks for them."""
-        cdef char* arena = NULL
-        cdef ptrdiff_t begin = 0, end
-        if posix_memalign(<void**>&arena, 64, self.program.arena + 64):
+    cdef room(self, int count):
+        """Memory for so many parts."""
+        self.job.count = count
+        if posix_memalign(<void**>&self.job.arenas, 64, self.job.arena * count):
             raise MemoryError("no memory to run a program")
-        try:
-            while begin < self.steps and not self.stop:
-                end = min(begin + piece, self.steps)
-                with nogil:
-                    self.program.play(self.bases, self.packs, begin, end, self.steps, self.reverse, first, last, arena, &self.stop)
-                begin = end
-                if signals and begin < self.steps:
-                    PyErr_CheckSignals()
-        except BaseException:
-            self.stop = 1
-            raise
-        finally:
-            free(arena)
+
+    def play(self, ptrdiff_t piece, int count):
+        """All time steps, once, the rows cut into `count` parts for as many threads; after `piece` steps each a look for signals."""
+        self.job.piece = piece
+        self.room(count)
+        shared(part_of_job, &self.job, count, &self.job.stop)
 
 
 def nothing():
@@ -342,25 +358,21 @@ cdef class Ready:
     cdef Program program
     cdef Run run
     cdef list ins, outs, ins_like, outs_like, guards
-    cdef char* arena
     cdef readonly object report
 
     def __cinit__(self, Program program, Run run, list ins, list outs):
         self.program, self.run, self.ins, self.outs, self.ins_like, self.outs_like = program, run, ins, outs, [], []
-        if posix_memalign(<void**>&self.arena, 64, program.arena + 64):
-            raise MemoryError("no memory to run a program")
-
-    def __dealloc__(self):
-        free(self.arena)
+        run.room(1)
 
     def __reduce__(self):
         return nothing, ()
 
     def bind(self, list ins, list outs, list guards, report):
         """Take arrays like `ins`, give arrays like `outs` from now on, as long as no version changes: guards are (version, its tick)."""
-        if [like.nbytes for like in ins] != [part.nbytes for part in self.ins] or [like.nbytes for like in outs] != [part.nbytes for part in self.outs]:
+        if [like.nbytes for like in (*ins, *outs)] != [part.nbytes for part in (*self.ins, *self.outs)]:
             return None
-        self.ins_like, self.outs_like, self.guards, self.report = [like.copy() for like in ins], [like.copy() for like in outs], guards, report
+        self.ins_like, self.outs_like = [like.copy() for like in ins], [like.copy() for like in outs]
+        self.guards, self.report = guards, report
         return self
 
     def __call__(self, tuple arrays):
@@ -385,8 +397,7 @@ cdef class Ready:
         for k in range(len(arrays)):
             inner = <cnp.ndarray>self.ins[k]
             memcpy(cnp.PyArray_BYTES(inner), cnp.PyArray_BYTES(<cnp.ndarray>arrays[k]), cnp.PyArray_NBYTES(inner))
-        self.run.stop = 0  # the interpreter's lock is held: nobody else uses this memory
-        self.program.play(self.run.bases, self.run.packs, 0, 1, 1, self.run.reverse, 0, self.run.rows, self.arena, &self.run.stop)
+        play(&self.run.job, 0, 1, 0, self.run.job.rows, self.run.job.arenas)  # with the interpreter's lock: nobody else uses this memory
         found = []
         for k in range(len(self.outs)):
             like, inner = <cnp.ndarray>self.outs_like[k], <cnp.ndarray>self.outs[k]

@@ -20,3 +20,9 @@ cdef struct Pack:
 
 cdef class Packed:
     cdef Pack pack
+
+
+ctypedef void (*PartOf)(void* task, int part) noexcept nogil
+
+cdef void look(int* stop) noexcept nogil
+cdef shared(PartOf part, void* task, int count, int* stop)

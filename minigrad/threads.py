@@ -1,17 +1,12 @@
-"""One pool of threads for compiled loops and large products. Work is cut by rows, so results do not depend on their number."""
+"""How many threads compiled loops and large products use; workers.h has the threads. Work is cut by rows: results do not depend on it."""
 
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 from minigrad.config import flag
 
-WORTH = 4e6  # floating operations that a second thread must save to be woken
-lock = threading.Lock()
-pool: ThreadPoolExecutor | None = None
+WORTH = 1e6  # floating operations that a second thread must save to be woken
 limit = 0
 
 
@@ -38,14 +33,10 @@ def set_num_threads(count: int) -> None:
     1
     >>> set_num_threads(before)
     """
-    global limit, pool
+    global limit
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise ValueError(f"set_num_threads: the number of threads is a whole number from 1, got {count!r}")
-    with lock:
-        if pool is not None and count != limit:
-            pool.shutdown(wait=False)
-            pool = None
-        limit = count
+    limit = count
 
 
 def get_num_threads() -> int:
@@ -62,37 +53,6 @@ def worth(work: float, rows: int) -> int:
     return max(1, min(limit, rows, int(work / WORTH)))
 
 
-def together(part: Callable[[int], None], count: int, halt: Callable[[], None]) -> None:
-    """part(0) in this thread and part(1) ... part(count - 1) in others; returns when all have. An exception in one halts all."""
-    futures = [workers().submit(part, number) for number in range(1, count)]
-    try:
-        part(0)
-    except BaseException:
-        halt()
-        raise
-    finally:
-        for future in futures:
-            future.exception()  # waits
-    for future in futures:
-        future.result()
-
-
-def workers() -> ThreadPoolExecutor:
-    """The pool, made at first use."""
-    global pool
-    with lock:
-        if pool is None:
-            pool = ThreadPoolExecutor(max(limit - 1, 1), thread_name_prefix="minigrad")
-        return pool
-
-
-def forget() -> None:
-    """In a child of fork: the threads of the parent are not here."""
-    global pool, lock
-    pool = None
-    lock = threading.Lock()
-
-
 def asked_for() -> int:
     """What MINIGRAD_NUM_THREADS says, or the number of physical cores."""
     text = flag("MINIGRAD_NUM_THREADS")
@@ -103,6 +63,4 @@ def asked_for() -> int:
     return int(text)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget)
 limit = asked_for()

@@ -227,8 +227,8 @@ def test_the_bits_of_a_row_depend_on_no_other_row(name, reverse, dtype):
 def test_the_bits_are_the_same_on_any_number_of_threads(name, reverse, dtype, monkeypatch):
     arrays = numbers(shapes_of(name, reverse, T=6, B=13, I=16, H=40), 1, dtype)
     used: list[int] = []
-    together = threads.together
-    monkeypatch.setattr(threads, "together", lambda part, count, halt: used.append(count) or together(part, count, halt))
+    worth = threads.worth
+    monkeypatch.setattr(threads, "worth", lambda work, rows: used.append(worth(work, rows)) or used[-1])
     found = []
     for count in (1, 2, 3, 4):
         with busy(count):

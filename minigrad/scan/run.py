@@ -159,15 +159,9 @@ def packed_of(tensor: Tensor, turned: bool) -> Any:
 def play(loop: Loop, arrays: list[Any], env: Env, steps: int, rows: int, reverse: bool) -> None:
     """Run a loop over all time steps, in slices of the batch on as many threads as are worth it."""
     matrices = [packed_of(env[value], turned) for value, turned in loop.matrices]
-    run = Run(loop.program, arrays, matrices, steps, reverse)
     work = max(loop.flops * rows, 1)
     count = threads.worth(float(work) * steps, rows)
-    piece = max(1, int(PIECE * count / work))
-    if count == 1:
-        run.part(0, rows, piece, True)
-        return
-    bounds = [rows * k // count for k in range(count + 1)]
-    threads.together(lambda k: run.part(bounds[k], bounds[k + 1], piece, k == 0), count, run.halt)
+    Run(loop.program, arrays, matrices, steps, reverse, rows).play(max(1, int(PIECE * count / work)), count)
 
 
 def forward(plan: Plan, env: Env, steps: int) -> list[Any]:

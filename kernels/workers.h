@@ -1,0 +1,117 @@
+/* Threads that wait for work: a task is cut into parts, the caller does part 0 itself and the workers the others.
+ *
+ * Workers know nothing of Python. After a task they look out for the next one for a millisecond, for one training step has
+ * several, and then sleep. One task runs at a time: who finds the workers busy does all parts alone. */
+#pragma once
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <time.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#define RELAX() _mm_pause()
+#elif defined(__aarch64__)
+#define RELAX() __asm__ volatile("yield")
+#else
+#define RELAX() (void)0
+#endif
+
+#define MOST_WORKERS 256
+#define LOOKOUT 1000000 /* nanoseconds */
+
+typedef void (*PartOf)(void *task, int part);
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    atomic_int generation; /* of tasks: each adds one */
+    atomic_int pending;    /* workers that are not through with the task */
+    atomic_int busy;
+    int workers, parts;
+    PartOf part;
+    void *task;
+} crew = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, 0, 0, 0, 0};
+
+static int64_t nanoseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* Looks out for *value to differ from `was`, until the time is up. */
+static int changed_in(atomic_int *value, int was, int64_t time) {
+    const int64_t end = nanoseconds() + time;
+    do {
+        for (int k = 0; k < 64; k++) {
+            if (atomic_load_explicit(value, memory_order_acquire) != was) return 1;
+            RELAX();
+        }
+    } while (nanoseconds() < end);
+    return 0;
+}
+
+static void *work(void *start) {
+    const int number = (int)((intptr_t)start & (MOST_WORKERS - 1));
+    int seen = (int)((intptr_t)start / MOST_WORKERS);
+    for (;;) {
+        if (!changed_in(&crew.generation, seen, LOOKOUT)) {
+            pthread_mutex_lock(&crew.lock);
+            while (atomic_load(&crew.generation) == seen) pthread_cond_wait(&crew.wake, &crew.lock);
+            pthread_mutex_unlock(&crew.lock);
+        }
+        seen = atomic_load(&crew.generation);
+        if (number < crew.parts) crew.part(crew.task, number);
+        atomic_fetch_sub(&crew.pending, 1);
+    }
+    return NULL;
+}
+
+static void alone_after_fork(void) {
+    pthread_mutex_init(&crew.lock, NULL);
+    pthread_cond_init(&crew.wake, NULL);
+    crew.workers = 0;
+    atomic_store(&crew.busy, 0);
+    atomic_store(&crew.pending, 0);
+}
+
+/* Wakes workers for parts 1 to parts - 1; 0 if they are busy, or the system has no threads to give. */
+static int begin_parts(PartOf part, void *task, int parts) {
+    static int prepared;
+    if (parts > MOST_WORKERS || atomic_exchange(&crew.busy, 1)) return 0;
+    if (!prepared) prepared = pthread_atfork(NULL, NULL, alone_after_fork) == 0;
+    while (crew.workers < parts - 1) {
+        pthread_t thread;
+        const intptr_t start = (intptr_t)atomic_load(&crew.generation) * MOST_WORKERS + crew.workers + 1;
+        if (pthread_create(&thread, NULL, work, (void *)start)) {
+            atomic_store(&crew.busy, 0);
+            return 0;
+        }
+        pthread_detach(thread);
+        crew.workers++;
+    }
+    crew.part = part;
+    crew.task = task;
+    crew.parts = parts;
+    atomic_store(&crew.pending, crew.workers);
+    pthread_mutex_lock(&crew.lock);
+    atomic_store(&crew.generation, (atomic_load(&crew.generation) + 1) & 0xffffff);
+    pthread_cond_broadcast(&crew.wake);
+    pthread_mutex_unlock(&crew.lock);
+    return 1;
+}
+
+/* Waits for the workers, so many nanoseconds at most; 1 when they are through, and free for the next task. */
+static int parts_done(int64_t time) {
+    const int64_t end = nanoseconds() + time;
+    int left;
+    while ((left = atomic_load(&crew.pending)))
+        if (!changed_in(&crew.pending, left, LOOKOUT)) {
+            if (nanoseconds() > end) return 0;
+            sched_yield();
+        }
+    atomic_store(&crew.busy, 0);
+    return 1;
+}
