@@ -106,7 +106,7 @@ class Layers(Recurrent):
         weights = W_ih, W_hh, b_x, b_h = self.weights(suffix)
         own = getattr(self.step, "__func__", None) in EQUATIONS  # a subclass may write a step that depends on more
         key = (type(self).step, getattr(self, "nonlinearity", None), b_x is None) if own else None
-        return known_scan(key, weights, lambda carry, x: self.step(carry, linear(x, W_ih, b_x), W_hh, b_h), carry, x, reverse)
+        return known_scan(key, weights, lambda carry, x: self.step(carry, linear(x, W_ih, b_x), W_hh, b_h), carry, x, reverse, stream=True)
 
     def time_first(self, x: Any) -> tuple[Tensor, bool]:
         """The input as (T, B, I), and whether it had a batch axis. Refuses what does not fit, each axis by its name."""

@@ -18,6 +18,7 @@ from typing import Any
 from minigrad.recording import tracer
 from minigrad.tape import Tensor
 
+from .known import fingerprint
 from .report import Report
 from .request import Request, steps_of
 from .settings import COMPILED, PASSES, settings
@@ -40,19 +41,22 @@ def scan(step: Any, carry: Tree, xs: Tree, *, reverse: bool = False, length: int
     >>> total, sums
     (tensor(6.), tensor([1., 3., 6.]))
     """
-    return known_scan(None, (), step, carry, xs, reverse, length)
+    return known_scan(*fingerprint(step), step, carry, xs, reverse, length)
 
 
 def known_scan(
-    key: Any, consts: tuple[Any, ...], step: Any, carry: Tree, xs: Tree, reverse: bool, length: int | None = None
+    key: Any, consts: tuple[Any, ...], step: Any, carry: Tree, xs: Tree, reverse: bool, length: int | None = None, stream: bool = False
 ) -> tuple[Tree, Tree]:
-    """`scan` of a step that is known by a key: the same key, the same calls, on `consts` and nothing else; it is traced once."""
+    """`scan` of a step that is known by a key: the same key, the same calls, on `consts` and nothing else; it is traced once.
+
+    With `stream` a single step without gradients is left in `settings.ready`, to be done again.
+    """
     carry_leaves, carry_kind = flatten(carry)
     xs_leaves, xs_kind = flatten(xs)
     carry_leaves = [leaf if isinstance(leaf, Tensor) else Tensor(leaf) for leaf in carry_leaves]
     xs_leaves = [leaf if isinstance(leaf, Tensor) else Tensor(leaf) for leaf in xs_leaves]
     call = Request(step, carry_leaves, carry_kind, xs_leaves, xs_kind, reverse, steps_of(xs_leaves, length))
-    call.known = key, consts
+    call.known, call.stream = (key, consts), stream
     watcher = tracer.get()
     if watcher is not None:
         watcher.fail("an inner scan")

@@ -50,6 +50,7 @@ class Request:
         self.reverse = reverse
         self.steps = steps
         self.known: tuple[Any, tuple[Any, ...]] = None, ()
+        self.stream = False
         self.peeled_before = False
         self.state: Any = None  # of the random numbers, before the first step
 
@@ -180,7 +181,7 @@ class Request:
                 for place, tensor in enumerate(tensors)
             ]
         )
-        return key, ins, self.carry_kind, self.reverse, self.steps == 1, is_recording(), settings.passes
+        return key, ins, self.carry_kind, self.xs_kind, self.reverse, self.steps == 1, is_recording(), settings.passes
 
     def remembered(self) -> Any:
         """The plan of a known step, and which of its constants the plan's are; None if there is none yet."""
@@ -199,7 +200,7 @@ class Request:
         arrays = forward(plan, env, self.steps)
         carry, ys = results(plan, env, arrays, self.steps, Replay(plan, env, self.steps, self.reverse, self.whole, self.first))
         settings.report = Report(True, "", self.steps, plan, cached)
-        settings.ready = readied(plan, env, arrays) if self.known[0] is not None and self.steps == 1 and not is_recording() else None
+        settings.ready = readied(plan, env, arrays) if self.stream and self.steps == 1 and not is_recording() else None
         if settings.mode == "check":
             compare(self, unflatten(plan.trace.carry_kind, carry), unflatten(plan.trace.ys_kind, ys))
         return unflatten(plan.trace.carry_kind, carry), unflatten(plan.trace.ys_kind, ys)

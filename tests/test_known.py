@@ -1,0 +1,173 @@
+"""Steps that need no second trace: found again where nothing they reach has changed, and never where something has."""
+
+from __future__ import annotations
+
+import functools
+import math
+import random
+import types
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import nn
+from minigrad.scan.known import fingerprint
+
+compiled = pytest.mark.skipif(mg.config.kernels() is None, reason="the compiled loop needs the compiled kernels")
+SCALE = 2.0
+
+
+def by_global(h: Any, x: Any) -> Any:
+    h = h * SCALE + x
+    return h, h
+
+
+def helper(x: Any) -> Any:
+    return x * 3.0
+
+
+def by_helper(h: Any, x: Any) -> Any:
+    h = helper(h) + x
+    return h, h
+
+
+class Own(nn.Module):
+    factor = 2.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(np.ones((2, 2)))
+        self.power = 1.0
+
+    def step(self, h: Any, x: Any) -> Any:
+        h = (h @ self.weight * self.power * self.factor + x).tanh()
+        return h, h
+
+
+def traces(step: Any, calls: int = 2, **how: Any) -> int:
+    """How often a step ran in Python in so many scans after a first one."""
+    ran = []
+
+    def counted(h: Any, x: Any) -> Any:
+        ran.append(1)
+        return step(h, x)
+
+    before = mg.scan.__globals__["fingerprint"]
+    mg.scan.__globals__["fingerprint"] = lambda _: before(step)  # of the step itself: the count would make every call new
+    try:
+        once(counted)
+        ran.clear()
+        for _ in range(calls):
+            once(counted)
+    finally:
+        mg.scan.__globals__["fingerprint"] = before
+    return len(ran)
+
+
+def once(step: Any) -> Any:
+    x = mg.tensor(np.linspace(-0.3, 0.4, 12).reshape(3, 2, 2))
+    return mg.scan(step, mg.tensor(np.full((2, 2), 0.25)), x)[1].numpy()
+
+
+def loop(step: Any) -> Any:
+    h, ys = mg.tensor(np.full((2, 2), 0.25)), []
+    for x in mg.tensor(np.linspace(-0.3, 0.4, 12).reshape(3, 2, 2)):
+        h, y = step(h, x)
+        ys.append(y.detach().numpy())
+    return np.stack(ys)
+
+
+@compiled
+def test_a_step_made_anew_with_the_same_content_is_not_traced_again():
+    w = mg.tensor(np.eye(2) * 0.5, requires_grad=True)
+
+    def made(w: Any, k: float, names: Any) -> Any:
+        return lambda h, x: ((h @ w["W"]).tanh() * k + x, h * names[0])
+
+    for _ in range(2):
+        assert traces(made({"W": w}, 0.5, [1, "a"])) == 0
+    own = Own()
+    assert traces(own.step) == traces(functools.partial(own.step)) == 0
+    assert traces(lambda h, x: own.step(h, x)) == 0
+    assert traces(by_helper) == traces(by_global) == 0
+    assert traces(lambda h, x: (mg.where(h > x, h, x) * math.pi, h.clip(0.0, 1.0))) == 0
+
+
+@compiled
+@pytest.mark.parametrize("change", ["closure", "list", "namespace", "global", "helper", "tensor", "grad", "attribute", "class", "method"])
+def test_every_change_is_seen(change, monkeypatch):
+    """The results follow the loop's whatever changes between two calls."""
+    k, items, space, own = 1.0, [1.0, 2.0], types.SimpleNamespace(a=0.5), Own()
+    w = mg.tensor(np.eye(2))
+
+    def step(h: Any, x: Any) -> Any:
+        h = (helper(h) * SCALE * k + sum(items) * x * space.a) @ w + own.step(h, x)[0]
+        return h, h
+
+    for _ in range(2):
+        assert np.allclose(once(step), loop(step), atol=1e-12)
+    first = once(step)
+    if change == "closure":
+        k = 0.5
+    elif change == "list":
+        items.append(3.0)
+    elif change == "namespace":
+        space.a = 0.25
+    elif change == "global":
+        monkeypatch.setitem(globals(), "SCALE", 0.5)
+    elif change == "helper":
+        monkeypatch.setitem(globals(), "helper", lambda x: x * 0.1)
+    elif change == "tensor":
+        w = mg.tensor(np.eye(2)[::-1].copy())
+    elif change == "grad":
+        w.requires_grad_()
+    elif change == "attribute":
+        own.power = 3.0
+    elif change == "class":
+        monkeypatch.setattr(Own, "factor", -1.0)
+    else:
+        monkeypatch.setattr(Own, "step", lambda self, h, x: (h * 0.0, x))
+    for _ in range(2):
+        again = once(step)
+        assert np.allclose(again, loop(step), atol=1e-12)
+    assert np.array_equal(again, first) == (change == "grad")
+    out = mg.scan(step, mg.tensor(np.full((2, 2), 0.25)), mg.tensor(np.ones((3, 2, 2))))[1]
+    assert out.requires_grad == (change != "method")
+
+
+def test_what_cannot_be_compared_is_traced_each_time():
+    state = iter([1.0] * 100)
+    made = type("Made", (), {"k": 1.0})()
+    for step in (
+        lambda h, x: (h * next(state), h),
+        lambda h, x: (h * random.random(), h),
+        lambda h, x: (h * np.random.rand(), h),  # noqa: NPY002
+        lambda h, x: (h * made.k, h),
+        lambda h, x: (h, print(x.shape)),
+        lambda h, x: (h * mg.tensor(1.0).grad, h),
+        made,
+    ):
+        assert fingerprint(step) == (None, ())
+
+    def imports(h: Any, x: Any) -> Any:
+        import time
+
+        return h * time.time(), h
+
+    assert fingerprint(imports) == (None, ())
+
+
+def test_equal_numbers_of_other_kinds_are_told_apart():
+    def made(k: Any) -> Any:
+        return lambda h, x: (h * k, h)
+
+    keys = {fingerprint(made(k))[0] for k in (1, 1.0, True, -1.0, 0.0, -0.0, float("nan"), None, "1", (1,), [1])}
+    assert len(keys) == 11 and None not in keys
+    a, b = mg.tensor(1.0), mg.tensor(1.0)
+
+    def two(p: Any, q: Any) -> Any:
+        return lambda h, x: (h * p + q, h)
+
+    assert fingerprint(two(a, b))[0] == fingerprint(two(b, a))[0] != fingerprint(two(a, a))[0]
