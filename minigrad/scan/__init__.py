@@ -34,8 +34,8 @@ def scan(step: Any, carry: Tree, xs: Tree, *, reverse: bool = False, length: int
     xs=None, `length` is T. With `reverse` time runs from the last x to the first, and each y stands at the place of its x. With T = 0 the
     carry comes back as it is. `step` is a function of its arguments and of the tensors it closes over, all of which get their gradients;
     what else it does in Python happens when it is traced, not at every step. What can be compiled is; `scan_report()` says what was
-    done, or why not. A leaf that takes part in the step but has no share in the outputs used gets a gradient of zeros where the loop
-    would give None. Raises ShapeError if lengths differ, TypeError if step does not return a pair.
+    done, or why not. A leaf that has no share in the outputs used gets no gradient, as from the loop. Raises ShapeError if lengths
+    differ, TypeError if step does not return a pair.
 
     >>> total, sums = scan(lambda carry, x: (carry + x, carry + x), Tensor(0.0), Tensor([1.0, 2.0, 3.0]))
     >>> total, sums
