@@ -13,6 +13,8 @@
 
 typedef T FN(vector) __attribute__((vector_size(VECTOR_BYTES), aligned(BITS / 8), may_alias));
 
+typedef T FN(four) __attribute__((vector_size(4 * BITS / 8), aligned(BITS / 8), may_alias));
+
 #if VECTOR_BYTES == 64
 #define ROWS_MAX 14 /* 28 of 32 registers hold the tile */
 #if BITS == 32
@@ -110,13 +112,23 @@ static void FN(pack)(const void *source, ptrdiff_t b_row, ptrdiff_t b_column, pt
                     out[k * WIDTH + j] = j < width ? b[k * b_row + (n + j) * b_column] : 0;
             continue;
         }
-        for (ptrdiff_t from = 0; from < depth; from += 16) { /* 16 rows at a time stay in the nearest cache */
-            const ptrdiff_t to = from + 16 < depth ? from + 16 : depth;
-            for (ptrdiff_t j = 0; j < WIDTH; j++) {
-                const T *column = b + (n + j) * b_column;
-                for (ptrdiff_t k = from; k < to; k++) out[k * WIDTH + j] = column[k * b_row];
+        ptrdiff_t k = 0;
+        for (; b_row == 1 && k + 4 <= depth; k += 4) /* four by four, turned in registers */
+            for (ptrdiff_t j = 0; j < WIDTH; j += 4) {
+                const T *column = b + (n + j) * b_column + k;
+                FN(four) a0, a1, a2, a3;
+                memcpy(&a0, column, sizeof a0), memcpy(&a1, column + b_column, sizeof a1);
+                memcpy(&a2, column + 2 * b_column, sizeof a2), memcpy(&a3, column + 3 * b_column, sizeof a3);
+                const FN(four) low = __builtin_shufflevector(a0, a1, 0, 4, 1, 5), high = __builtin_shufflevector(a0, a1, 2, 6, 3, 7);
+                const FN(four) low2 = __builtin_shufflevector(a2, a3, 0, 4, 1, 5), high2 = __builtin_shufflevector(a2, a3, 2, 6, 3, 7);
+                FN(four) *to = (FN(four) *)(out + k * WIDTH + j);
+                to[0] = __builtin_shufflevector(low, low2, 0, 1, 4, 5);
+                to[WIDTH / 4] = __builtin_shufflevector(low, low2, 2, 3, 6, 7);
+                to[2 * WIDTH / 4] = __builtin_shufflevector(high, high2, 0, 1, 4, 5);
+                to[3 * WIDTH / 4] = __builtin_shufflevector(high, high2, 2, 3, 6, 7);
             }
-        }
+        for (; k < depth; k++)
+            for (ptrdiff_t j = 0; j < WIDTH; j++) out[k * WIDTH + j] = b[k * b_row + (n + j) * b_column];
     }
 }
 

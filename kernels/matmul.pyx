@@ -196,18 +196,11 @@ cdef shared(PartOf part, void* task, int count, int* stop):
         raise problem
 
 
-cdef bint suits(Product* p, bint kept) noexcept:
-    """Chooses how B is read; False where the BLAS that NumPy has would be faster: few rows, and B to be packed for them alone."""
-    if kept or p.a.rows > SMALL:
-        return True
-    if p.b.column == 1:
-        p.whole = p.b.columns // p.gemm.width * p.gemm.width
-    return p.whole > 0 or p.b.rows * p.b.columns <= 16384
-
-
 cdef multiply(Product* p, Packed kept, char* out):
-    """Pack B unless that was done, and multiply, on as many threads as it is worth."""
+    """Pack B unless that was done or is not worth it for a few rows, and multiply, on as many threads as it is worth."""
     cdef char* memory = NULL
+    if kept is None and p.a.rows <= SMALL and p.b.column == 1:
+        p.whole = p.b.columns // p.gemm.width * p.gemm.width
     cdef ptrdiff_t width = p.gemm.width, rest = (p.b.columns - p.whole + width - 1) // width * width
     cdef double work = 2.0 * p.a.rows * p.b.rows * p.b.columns
     p.out = out
@@ -257,9 +250,7 @@ cdef object times_matrix(cnp.ndarray a, cnp.ndarray b, bint turned, bias, packs)
     a = readable(a, &task.a)
     if packs is not None:
         view = cnp.PyArray_Transpose(b, NULL) if turned else b
-        kept = packed(view, packs) if task.a.rows > SMALL else (<dict>packs).get(key_of(view))
-    if not suits(&task, kept is not None):
-        return NotImplemented
+        kept = packed(view, packs)
     if bias is not None:
         task.start = cnp.PyArray_BYTES(<cnp.ndarray>bias)
     out = new_array(ndim, shape, cnp.PyArray_TYPE(a), task.item)
@@ -310,8 +301,6 @@ def outer_sum(a, b, /):
         task.a, task.b = flipped(task.b), task.a
     else:
         task.a = flipped(task.a)
-    if not suits(&task, False):
-        return NotImplemented
     shape[0], shape[1] = task.a.rows, task.b.columns
     out = new_array(2, shape, cnp.PyArray_TYPE(<cnp.ndarray>a), task.item)
     multiply(&task, None, cnp.PyArray_BYTES(<cnp.ndarray>out))

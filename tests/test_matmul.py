@@ -52,6 +52,18 @@ def test_a_part_of_a_wider_matrix(rng):
         assert close(config.products().outer_sum(part, wide), part.T @ wide, np.float32)
 
 
+def test_the_bits_of_a_row_do_not_depend_on_the_rows_beside_it(rng):
+    x, weight = (mg.tensor(rng.standard_normal(shape).astype("f")) for shape in ((40, 200), (512, 200)))
+    full, turned = mg.linear(x, weight).numpy(), (x @ weight.T).numpy()
+    wide = mg.tensor(rng.standard_normal((2, 3, 6)).astype("f"))[..., :2]
+    for n in range(1, 40):
+        assert np.array_equal(mg.linear(x[:n], weight).numpy(), full[:n])
+        assert np.array_equal((x[:n] @ weight.T).numpy(), turned[:n])
+    for name in ("softmax", "log_softmax", "logsumexp"):
+        op = getattr(mg, name)
+        assert np.array_equal(op(wide[:1], axis=-1).numpy(), op(wide, axis=-1).numpy()[:1]), name
+
+
 @pytest.mark.parametrize("change", ["assign_", "optimiser", "item"])
 def test_a_kept_weight_follows_its_numbers(change, rng):
     weight = mg.tensor(rng.standard_normal((40, 30)).astype("f"), requires_grad=change != "item")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+import numpy as np
+
 from minigrad import config
 from minigrad.arithmetic import operators
 from minigrad.op import Op
@@ -123,7 +125,10 @@ def last_axis(kernel: Any, default: Any) -> Any:
     """A kernel over the last axis, for an operation that can work along any."""
 
     def along(x: Any, axis: Any = default, keepdims: bool = False) -> Any:
-        return kernel(x) if x.ndim and axis in (-1, x.ndim - 1) and not keepdims else NotImplemented
+        if not x.ndim or axis not in (-1, x.ndim - 1) or keepdims:
+            return NotImplemented
+        result = kernel(x)
+        return kernel(np.ascontiguousarray(x)) if result is NotImplemented else result  # the bits of a row, however it lies
 
     return along
 
