@@ -152,6 +152,8 @@ def attach_kernels(module: Any) -> None:
         for operation in (reduce.softmax, reduce.log_softmax, reduce.logsumexp):
             operation.kernel = last_axis(operation.kernel, operation.settings["axis"])
         reduce.cross_entropy_rows.kernel = module.cross_entropy
+        # the gradient of a mean is one number for all rows, stretched
+        reduce.cross_entropy_grad.kernel = lambda dy, x, target: module.cross_entropy_grad(np.ascontiguousarray(dy), x, target)
         elementwise.pow_.kernel = small_powers(module)
         elementwise.clip.kernel = lambda x, lo=None, hi=None: module.clip(x, lo, hi)
         products = config.products()
