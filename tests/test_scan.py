@@ -337,6 +337,24 @@ def test_detach_and_no_grad_inside_stop_gradients(rng):
         assert np.abs(grads[0] - grads[1]).max() < 1e-13
 
 
+@pytest.mark.parametrize("use", [lambda t: t + 1.0, lambda t: t.shape, lambda t: t.numpy(), repr, lambda t: t @ mg.ones(H, H)])
+@pytest.mark.parametrize("compiles", [True, False])
+def test_a_tensor_kept_from_a_trace_cannot_be_used(use, compiles, rng):
+    """It stood for the values of all time steps, and would hold those of one."""
+    seen, other = [], object()  # a step that reaches what cannot be compared is traced at each call
+
+    def step(h, x):
+        h = (h + x).tanh()
+        seen.extend([h, x, other])
+        return h, h if compiles else h * float(h.sum().item() > 0)
+
+    carry, ys = mg.scan(step, leaf(rng, B, H), leaf(rng, 3, B, H))
+    assert mg.scan_report().compiled == compiles
+    with pytest.raises(mg.TapeError, match="used after the trace"):
+        use(seen[0])
+    assert np.isfinite(ys.numpy()).all() and np.isfinite(carry.numpy()).all()
+
+
 def test_length_stands_in_for_xs():
     carry, ys = mg.scan(lambda c, x: (c * 2.0, c), mg.ones(2), None, length=4)
     assert np.array_equal(carry.numpy(), [16.0, 16.0])

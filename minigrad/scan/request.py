@@ -19,7 +19,7 @@ from .report import Report
 from .run import ahead, evaluate, forward, readied, results
 from .settings import settings
 from .steps import Steps
-from .trace import Trace, Untraceable, fresh, pair, run_step
+from .trace import Trace, Untraceable, fresh, pair, retire, run_step
 from .tree import Tree, flatten, unflatten
 
 
@@ -51,6 +51,7 @@ class Request:
         self.steps = steps
         self.known: tuple[Any, tuple[Any, ...]] = None, ()
         self.stream = False
+        self.traces: list[Trace] = []
         self.peeled_before = False
         self.state: Any = None  # of the random numbers, before the first step
 
@@ -102,6 +103,14 @@ class Request:
         if found is not None:
             plan, order = found
             return self.play(plan, [self.known[1][place] for place in order], True)
+        self.traces = []
+        try:
+            return self.traced()
+        finally:
+            retire(self.traces)
+
+    def traced(self) -> tuple[Tree, Tree]:
+        """`run` of a step that has to be traced."""
         state = self.state = random.get_rng_state()
         times = self.times()
         try:
@@ -129,7 +138,9 @@ class Request:
         """The step at time t under a tracer."""
         leaves = [fresh(leaf if isinstance(leaf, Tensor) else Tensor(leaf)) for leaf in carry]
         x = [wrap(leaf._array[t], None) if leaf.ndim > 1 else Tensor(leaf._array[t]) for leaf in self.xs]
-        return run_step(self.step, unflatten(self.carry_kind, leaves), unflatten(self.xs_kind, x))
+        found = run_step(self.step, unflatten(self.carry_kind, leaves), unflatten(self.xs_kind, x))
+        self.traces.append(found[0])
+        return found
 
     def peeled(self, trace: Trace) -> tuple[Tree, Tree]:
         """The first carry broadcasts or changes its dtype: one step as it is written, then the others."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.errors import TapeError
 from minigrad.op import Into, Op
 from minigrad.recording import is_recording, tracer
 from minigrad.tape import Tensor, the_tracing, wrap
@@ -81,6 +82,7 @@ class Trace:
         self.carry_kind: Any = None
         self.ys_kind: Any = None
         self.drawn: list[Any] = []  # how each draw was made: (method of the generator, shape, dtype)
+        self.passing: list[Tensor] = []  # what the step worked on and made, for this one run
 
     def key(self) -> Any:
         """What two traces of one program have in common, and no others: calls, wiring, settings, shapes and dtypes."""
@@ -212,16 +214,41 @@ def run_step(step: Any, carry: Tree, x: Tree) -> tuple[Trace, Tree, Tree]:
         listener.enter("xs", trace.xs, leaf)
     with listening(listener):
         result = step(carry, x)
+    constants = {id(tensor) for tensor in trace.tensors}
+    trace.passing = [tensor for tensor in listener.alive if id(tensor) not in constants]
     new_carry, y = pair(result)
-    if listener.reason:
-        raise Untraceable(listener.reason)
     out_leaves, kind = flatten(new_carry)
-    if kind != trace.carry_kind:
-        raise Untraceable(f"the carry changes its structure, from {trace.carry_kind} to {kind}")
+    if listener.reason or kind != trace.carry_kind:
+        retire([trace])
+        raise Untraceable(listener.reason or f"the carry changes its structure, from {trace.carry_kind} to {kind}")
     trace.new_carry = [listener.place(wrapped(leaf)) for leaf in out_leaves]
     y_leaves, trace.ys_kind = flatten(y)
     trace.ys = [listener.place(wrapped(leaf)) for leaf in y_leaves]
     return trace, new_carry, y
+
+
+class Gone:
+    """What a tensor of a traced step holds when the trace is over: it stood for the values of all steps, and has none of its own."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise TapeError(
+            "a tensor that a traced step of a scan worked on was used after the trace, where it has no value: return it from the step as y "
+            "(or a part of y), or run the loop itself with MINIGRAD_SCAN=eager"
+        )
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.values
+
+    def __array_ufunc__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.values
+
+
+def retire(traces: list[Trace]) -> None:
+    """The traces are over: whoever has kept a tensor of theirs learns it from the first use."""
+    for trace in traces:
+        for tensor in trace.passing:
+            tensor._array = Gone()  # type: ignore[assignment]
+        trace.passing = []
 
 
 def wrapped(leaf: Any) -> Tensor:
