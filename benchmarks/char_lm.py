@@ -3,6 +3,7 @@
     python benchmarks/char_lm.py                     three seeds, six passes each
     python benchmarks/char_lm.py --quick             a small model on a small piece of the text
     OMP_NUM_THREADS=1 python benchmarks/char_lm.py   one thread against one thread
+    python benchmarks/char_lm.py --whole --check     both as programs of their own, from the start of the process to the checkpoint
 
 Prints the bits per character of both on held-out text, their difference and their times, and exits with 1 if the mean difference
 is larger than 0.02. The two differ in rounding alone, but training is chaotic: after some hundred steps the weights are not
@@ -13,7 +14,9 @@ from __future__ import annotations
 
 import argparse
 import math
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -31,6 +34,7 @@ import minigrad as mg
 from minigrad import data
 
 BOUND = 0.02
+WHOLE_BOUND = 0.7
 
 
 class TorchLM(torch.nn.Module):
@@ -94,6 +98,37 @@ def compare(settings, passes):
     return run, (char_lm.held_out_bits(run.model, run.held_stream), held_out_bits(twin, run.held_stream)), seconds
 
 
+def torch_program(settings, passes, out):
+    """The example's `train` with PyTorch: a checkpoint and a test after each pass."""
+    run = char_lm.Run(settings)
+    twin = TorchLM(len(run.vocabulary), *[settings[name] for name in ("cell", "embedding", "hidden", "layers")])
+    optimizer = torch.optim.Adam(twin.parameters(), lr=settings["lr"])
+    for _ in range(passes):
+        one_pass(learn, twin, optimizer, run)
+        print(f"{held_out_bits(twin, run.held_stream):.3f} bits a character")
+        torch.save({"model": twin.state_dict(), "optimizer": optimizer.state_dict()}, out)
+
+
+def whole(arguments):
+    """Both programs in turns, each from the start of its process to its last checkpoint; 1 if minigrad's share of the time is too large."""
+    common = ["--passes", str(arguments.passes), "--cell", arguments.cell, *["--quick"] * arguments.quick]
+    seconds = []
+    for turn in range(3):
+        with tempfile.TemporaryDirectory() as folder:
+            ours = [sys.executable, char_lm.__file__, "train", "--out", folder, *common]
+            theirs = [sys.executable, __file__, "--torch-program", str(Path(folder) / "twin.pt"), *common]
+            found = {}
+            for name, command in [("minigrad", ours), ("PyTorch", theirs)][:: 1 if turn % 2 else -1]:
+                start = time.perf_counter()
+                subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                found[name] = time.perf_counter() - start
+        seconds.append((found["minigrad"], found["PyTorch"]))
+        print(f"minigrad {seconds[-1][0]:.2f} s, PyTorch {seconds[-1][1]:.2f} s: {seconds[-1][0] / seconds[-1][1]:.2f}", flush=True)
+    share = float(np.median([a / b for a, b in seconds]))
+    print(f"median of minigrad's time over PyTorch's: {share:.2f} (bound {WHOLE_BOUND})")
+    return int(arguments.check and share > WHOLE_BOUND)
+
+
 def main() -> int:
     """Print the comparison; 1 if it misses the bound."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -101,9 +136,19 @@ def main() -> int:
     parser.add_argument("--passes", type=int, default=6, help="passes over the text (6)")
     parser.add_argument("--cell", choices=char_lm.CELLS, default="lstm", help="kind of recurrent layer (lstm)")
     parser.add_argument("--quick", action="store_true", help="a small model on a small piece of the text")
+    parser.add_argument("--whole", action="store_true", help="time whole programs, from the start of the process to the checkpoint")
+    parser.add_argument(
+        "--check", action="store_true", help="with --whole: exit status 1 if minigrad takes too large a share of PyTorch's time"
+    )
+    parser.add_argument("--torch-program", metavar="FILE", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.whole:
+        return whole(arguments)
     settings = {name: option[1 if arguments.quick else 0] for name, option in char_lm.OPTIONS.items()}
     settings |= {"cell": arguments.cell, "corpus": "python", "text": ""}
+    if arguments.torch_program:
+        torch_program(settings | {"seed": 0}, arguments.passes, arguments.torch_program)
+        return 0
     print(f"{settings['cell']} of {settings['hidden']} units, {arguments.passes} passes over the text")
     print(f"minigrad {mg.__version__}, PyTorch {torch.__version__} with {torch.get_num_threads()} threads\n")
     print(f"{'':8s}{'bits a character':^30s}   {'seconds a pass, median':^33s}")
