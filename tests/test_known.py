@@ -96,16 +96,19 @@ def test_a_step_made_anew_with_the_same_content_is_not_traced_again():
 
 
 @compiled
-@pytest.mark.parametrize("change", ["closure", "list", "namespace", "global", "helper", "tensor", "grad", "attribute", "class", "method"])
+@pytest.mark.parametrize(
+    "change", ["closure", "list", "namespace", "global", "function", "helper", "tensor", "grad", "attribute", "class", "method"]
+)
 def test_every_change_is_seen(change, monkeypatch):
     """The results follow the loop's whatever changes between two calls."""
     k, items, space, own = 1.0, [1.0, 2.0], types.SimpleNamespace(a=0.5), Own()
     w = mg.tensor(np.eye(2))
 
     def step(h: Any, x: Any) -> Any:
-        h = (helper(h) * SCALE * k + sum(items) * x * space.a) @ w + own.step(h, x)[0]
+        h = (helper(h) * SCALE * k + sum(items) * x * space.a) @ w + own.step(h, x)[0] * step.extra
         return h, h
 
+    step.extra = 1.0
     for _ in range(2):
         assert np.allclose(once(step), loop(step), atol=1e-12)
     first = once(step)
@@ -117,6 +120,8 @@ def test_every_change_is_seen(change, monkeypatch):
         space.a = 0.25
     elif change == "global":
         monkeypatch.setitem(globals(), "SCALE", 0.5)
+    elif change == "function":
+        step.extra = 2.0
     elif change == "helper":
         monkeypatch.setitem(globals(), "helper", lambda x: x * 0.1)
     elif change == "tensor":
@@ -140,12 +145,14 @@ def test_every_change_is_seen(change, monkeypatch):
 def test_what_cannot_be_compared_is_traced_each_time():
     state = iter([1.0] * 100)
     made = type("Made", (), {"k": 1.0})()
+    bent = np.vectorize(lambda h: h * state)
     for step in (
         lambda h, x: (h * next(state), h),
         lambda h, x: (h * random.random(), h),
         lambda h, x: (h * np.random.rand(), h),  # noqa: NPY002
         lambda h, x: (h * made.k, h),
         lambda h, x: (h, print(x.shape)),
+        lambda h, x: (bent(h), h),
         lambda h, x: (h * mg.tensor(1.0).grad, h),
         made,
     ):

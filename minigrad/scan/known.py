@@ -14,13 +14,16 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.ops import linear, relu
 from minigrad.tape import Tensor
 
 PLAIN = {int, bool, str, bytes, complex, type(None), type(Ellipsis), np.dtype}
 LIBRARIES = {"minigrad", "numpy", "math"}  # whose functions give the same for the same; but for what a name in MOODS tells
 MOODS = {"random", "grad", "default_rng", "environ", "open", "input", "print", "next", "iter", "id", "globals", "locals", "eval", "exec"}
 MOODS |= {"vars", "getattr", "setattr", "delattr", "object", "super", "hash", "__import__", "breakpoint", "compile", "memoryview", "dir"}
+MOODS |= {"is_leaf", "version", "parameter", "now", "time"}
 MOST = 2000  # parts of a key: to compare more takes longer than to trace
+FIXED = {FunctionType, BuiltinFunctionType, np.ufunc, type(np.sum), type(relu), type(linear)}  # NumPy's, an operation, compiled
 DEEP = 12  # containers in containers
 
 
@@ -86,6 +89,7 @@ class Reach:
         self.parts.append(code)
         self.visit(function.__defaults__, depth + 1)
         self.visit(function.__kwdefaults__, depth + 1)
+        self.visit(vars(function), depth + 1)
         try:
             for cell in function.__closure__ or ():
                 self.visit(cell.cell_contents, depth + 1)
@@ -97,6 +101,7 @@ class Reach:
             raise Unknown
         for name in names:
             if name in space:
+                self.parts.append(name)
                 self.visit(space[name], depth + 1)
 
     def other(self, value: Any, kind: type, depth: int) -> None:
@@ -112,7 +117,7 @@ class Reach:
         elif hasattr(kind, "named_parameters") and "_buffers" in vars(value):  # a layer or a model
             if self.again(value):
                 self.module(value, kind, depth)
-        elif kind is BuiltinFunctionType or callable(value):
+        elif kind in FIXED or isinstance(value, type):
             home = str(getattr(value, "__module__", None) or getattr(getattr(value, "__self__", None), "__name__", ""))
             if home.partition(".")[0] not in LIBRARIES | {"builtins"}:
                 raise Unknown
