@@ -20,6 +20,7 @@
 #endif
 
 #define MOST_WORKERS 256
+#define PARTS (2 * MOST_WORKERS)
 #define LOOKOUT 1000000 /* nanoseconds */
 
 typedef void (*PartOf)(void *task, int part);
@@ -27,13 +28,13 @@ typedef void (*PartOf)(void *task, int part);
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    atomic_int generation; /* of tasks: each adds one */
-    atomic_int pending;    /* workers that are not through with the task */
+    atomic_int task_word; /* the number of the task, and in the last bits how many parts it has: read at once, both fit together */
+    atomic_int pending;   /* workers that are not through with the task */
     atomic_int busy;
-    int workers, parts;
-    PartOf part;
+    int workers;
+    PartOf part; /* what to do: only who has a part may look, for the next task may come as soon as those are through */
     void *task;
-} crew = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, 0, 0, 0, 0};
+} crew = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, 0, 0, 0};
 
 static int64_t nanoseconds(void) {
     struct timespec now;
@@ -55,16 +56,19 @@ static int changed_in(atomic_int *value, int was, int64_t time) {
 
 static void *work(void *start) {
     const int number = (int)((intptr_t)start & (MOST_WORKERS - 1));
-    int seen = (int)((intptr_t)start / MOST_WORKERS);
+    int seen = (int)((intptr_t)start / MOST_WORKERS), needed = 1;
     for (;;) {
-        if (!changed_in(&crew.generation, seen, LOOKOUT)) {
+        if (!needed || !changed_in(&crew.task_word, seen, LOOKOUT)) {
             pthread_mutex_lock(&crew.lock);
-            while (atomic_load(&crew.generation) == seen) pthread_cond_wait(&crew.wake, &crew.lock);
+            while (atomic_load(&crew.task_word) == seen) pthread_cond_wait(&crew.wake, &crew.lock);
             pthread_mutex_unlock(&crew.lock);
         }
-        seen = atomic_load(&crew.generation);
-        if (number < crew.parts) crew.part(crew.task, number);
-        atomic_fetch_sub(&crew.pending, 1);
+        seen = atomic_load(&crew.task_word);
+        needed = number < seen % PARTS;
+        if (needed) {
+            crew.part(crew.task, number);
+            atomic_fetch_sub(&crew.pending, 1);
+        }
     }
     return NULL;
 }
@@ -84,7 +88,7 @@ static int begin_parts(PartOf part, void *task, int parts) {
     if (!prepared) prepared = pthread_atfork(NULL, NULL, alone_after_fork) == 0;
     while (crew.workers < parts - 1) {
         pthread_t thread;
-        const intptr_t start = (intptr_t)atomic_load(&crew.generation) * MOST_WORKERS + crew.workers + 1;
+        const intptr_t start = (intptr_t)atomic_load(&crew.task_word) * MOST_WORKERS + crew.workers + 1;
         if (pthread_create(&thread, NULL, work, (void *)start)) {
             atomic_store(&crew.busy, 0);
             return 0;
@@ -94,10 +98,9 @@ static int begin_parts(PartOf part, void *task, int parts) {
     }
     crew.part = part;
     crew.task = task;
-    crew.parts = parts;
-    atomic_store(&crew.pending, crew.workers);
+    atomic_store(&crew.pending, parts - 1);
     pthread_mutex_lock(&crew.lock);
-    atomic_store(&crew.generation, (atomic_load(&crew.generation) + 1) & 0xffffff);
+    atomic_store(&crew.task_word, (atomic_load(&crew.task_word) / PARTS + 1) % (1 << 20) * PARTS + parts);
     pthread_cond_broadcast(&crew.wake);
     pthread_mutex_unlock(&crew.lock);
     return 1;
