@@ -1,4 +1,4 @@
-"""Matrix products with a packed right side (gemm.h), and the kernels of the operations matmul and linear.
+"""Matrix products with a packed right side (gemm.h), and the kernels of the operations matmul, linear and outer_sum.
 
 Each element is one chain of multiply-adds whatever the shape, so the bits of a row do not depend on the rows around it. The
 functions return NotImplemented for what they do not serve (vectors, stacks of matrices, other dtypes).

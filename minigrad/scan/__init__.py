@@ -16,12 +16,12 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.recording import tracer
-from minigrad.tape import Tensor
 
 from .known import fingerprint
 from .report import Report
 from .request import Request, steps_of
 from .settings import COMPILED, PASSES, settings
+from .trace import wrapped
 from .tree import Tree, flatten
 
 __all__ = ["COMPILED", "PASSES", "known_scan", "scan", "scan_report", "settings"]
@@ -37,6 +37,7 @@ def scan(step: Any, carry: Tree, xs: Tree, *, reverse: bool = False, length: int
     done, or why not. A leaf that has no share in the outputs used gets no gradient, as from the loop. Raises ShapeError if lengths
     differ, TypeError if step does not return a pair.
 
+    >>> from minigrad.tape import Tensor
     >>> total, sums = scan(lambda carry, x: (carry + x, carry + x), Tensor(0.0), Tensor([1.0, 2.0, 3.0]))
     >>> total, sums
     (tensor(6.), tensor([1., 3., 6.]))
@@ -53,8 +54,8 @@ def known_scan(
     """
     carry_leaves, carry_kind = flatten(carry)
     xs_leaves, xs_kind = flatten(xs)
-    carry_leaves = [leaf if isinstance(leaf, Tensor) else Tensor(leaf) for leaf in carry_leaves]
-    xs_leaves = [leaf if isinstance(leaf, Tensor) else Tensor(leaf) for leaf in xs_leaves]
+    carry_leaves = [wrapped(leaf) for leaf in carry_leaves]
+    xs_leaves = [wrapped(leaf) for leaf in xs_leaves]
     call = Request(step, carry_leaves, carry_kind, xs_leaves, xs_kind, reverse, steps_of(xs_leaves, length))
     call.known, call.stream = (key, consts), stream
     watcher = tracer.get()
@@ -73,6 +74,7 @@ def known_scan(
 def scan_report() -> Report | None:
     """What the last scan of this thread did: compiled or not, why not, what each pass moved; None before the first. Print it.
 
+    >>> from minigrad.tape import Tensor
     >>> _ = scan(lambda h, x: (h * 0.5 + x, None), Tensor([1.0]), Tensor([[1.0], [2.0]]))
     >>> scan_report().compiled in (True, False)
     True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .fuse import Stage, absorbed, stages_of
-from .hoist import CONST, LOOP, Division, divide, spare
+from .hoist import LOOP, Division, divide, spare
 from .plan import Array, Layout, claim, copied, flops, place_of
 from .reuse import Pool
 from .rows import Buffer, Lowering, Ref
@@ -49,7 +49,7 @@ class Loop:
         pool.settle(stacked, sums)
         return pool.taken
 
-    def listing(self, title: str, layout: Layout) -> list[str]:
+    def listing(self, title: str) -> list[str]:
         """The stages, an instruction a line, and the arrays."""
         lines = [title]
         for number, stage in enumerate(self.stages):
@@ -101,7 +101,7 @@ class Plan:
         for call in division.loop:
             lowering.lower(call)
         taken: set[Buffer] = set()
-        after = [claim(lowering, self.ref(value), value, taken) for value in division.new_carry]
+        after = [claim(lowering, lowering.place(value), value, taken) for value in division.new_carry]
         slot_of = {buffer: number for number, buffer in enumerate(after)}
         self.y_refs: list[Ref | None] = [None] * len(division.ys)
         stacked: set[Buffer] = set()
@@ -162,12 +162,6 @@ class Plan:
         self.reaching[outputs, steps] = first, everywhere
         return first, everywhere
 
-    def ref(self, value: Value) -> Ref:
-        """Where a value of the forward loop lies."""
-        if self.division.level[value] == CONST:
-            return self.lowering.constant(value, value.shape, self.lowering.columns_of(value.shape), value.dtype)
-        return self.lowering.refs[value]
-
     def kept(self) -> set[Value]:
         """What the backward loop, with all outputs used, reads of the forward one."""
         if not self.records:
@@ -195,10 +189,10 @@ class Plan:
         lines += listing("ahead of the loop: of x, for all time steps at once", division.ahead)
         lines += [f"the loop reads {', '.join(map(repr, division.inputs)) or 'nothing'} at time t", ""]
         lines += listing("left in the loop", division.loop)
-        lines += self.loop.listing("the forward loop, as it runs", self.layout)
+        lines += self.loop.listing("the forward loop, as it runs")
         for ys, mine in self.backwards.items():
             lines += listing(f"the backward loop, from the rules (gradients of ys: {', '.join(map(str, ys)) or 'none'})", mine.back.calls)
-            lines += mine.loop.listing("the backward loop, as it runs", mine.layout)
+            lines += mine.loop.listing("the backward loop, as it runs")
             lines += ["after the loop, once for all time steps"]
             lines += [f"  gradient of {sink.call.args[sink.position]!r} from {sink.call!r}" for sink, _ in mine.sinks] + [""]
         return "\n".join(lines)
@@ -243,7 +237,7 @@ class BackwardPlan:
                 pairs.append(None)
                 continue
             zero = Ref(lowering.number(0.0, like.dtype).buffer, 0, lowering.columns_of(like.shape), 0)
-            ref = zero if new is None else self.ref(lowering, new)
+            ref = zero if new is None else lowering.place(new)
             pairs.append((lowering.refs[before].buffer, claim(lowering, ref, like, taken)))
         rings = {buffer for pair in pairs if pair is not None for buffer in pair}
         self.inputs = [None if value is None else self.kept(lowering, value, rings) for value in back.inputs]
@@ -291,15 +285,9 @@ class BackwardPlan:
         layout.places[buffer] = place
         lowering.refs[value] = Ref(buffer, start + ref.start, ref.width, ref.step)
 
-    def ref(self, lowering: Lowering, value: Value) -> Ref:
-        """Where a value of the backward loop lies."""
-        if lowering.level[value] == CONST:
-            return lowering.constant(value, value.shape, lowering.columns_of(value.shape), value.dtype)
-        return lowering.refs[value]
-
     def kept(self, lowering: Lowering, value: Value, rings: set[Buffer]) -> Ref:
         """Where a gradient lies for all time steps; a copy where its own memory is overwritten from step to step."""
-        ref = self.ref(lowering, value)
+        ref = lowering.place(value)
         root = ref.buffer.root()[0]
         if root in rings or root.kind in ("const", "number") or not ref.step:
             return copied(lowering, ref, value, lowering.columns_of(value.shape))

@@ -7,6 +7,7 @@ of T rows (T + 1 for a carry, which has a first value).
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,12 @@ class Array:
 
     def recipe(self) -> tuple[Any, ...]:
         """How to make it: kind, key, count of time steps as (times T, plus), rows, width, dtype."""
-        key = np.array([self.key], self.dtype) if self.kind == "number" else self.key
+        key = self.key
+        if self.kind == "number":
+            key = np.array([key], self.dtype)
+        elif self.kind == "const":
+            value, shape = key
+            key = value, shape, math.prod(shape)
         times, plus = {"T": (1, 0), "T+1": (1, 1), "2": (0, 2), "1": (0, 1)}[self.steps]
         return self.kind, key, times, plus, self.rows, self.width, self.dtype
 

@@ -82,7 +82,8 @@ class Replay:
         """Where the gradients of a scan are recorded in turn: the loop again, on the tape, and back through that."""
         with enable_grad():
             outside = (*self.plan.trace.carry, *self.plan.division.inputs)
-            starts = {value: wrap(self.value(value), self.env[value].node) for value in outside}
+            read = self.made_again()
+            starts = {value: wrap(read[value]._array, self.env[value].node) for value in outside}
             aliases = {value: OPS["identity"](tensor) for value, tensor in starts.items()}
             held: dict[Value, Any] = {}
 
@@ -109,14 +110,12 @@ class Replay:
                 if gradient is not None and parent is not None:
                     table.add(parent, gradient, OPS["add"])
 
-    def value(self, value: Value) -> Any:
-        """The array of a value that the loop reads; made again if it ran ahead, for the loop may have written over it."""
-        if value.call is None:
-            return self.env[value]._array
+    def made_again(self) -> dict[Value, Any]:
+        """What the loop reads; what ran ahead of it anew, for the loop may have written over that."""
         env = dict(self.env)
         with no_grad():
             ahead(self.plan, env, self.steps)
-        return env[value]._array
+        return env
 
     def handed(self, y: Tensor, number: int) -> Tensor:
         """A y that the loop has no part in, as the result `number` of the scan."""

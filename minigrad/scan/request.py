@@ -19,7 +19,7 @@ from .report import Report
 from .run import ahead, evaluate, forward, readied, results
 from .settings import settings
 from .steps import Steps
-from .trace import Trace, Untraceable, fresh, pair, retire, run_step
+from .trace import Trace, Untraceable, fresh, pair, retire, run_step, wrapped
 from .tree import Tree, flatten, unflatten
 
 
@@ -91,9 +91,7 @@ class Request:
         random.set_rng_state(state)
         settings.report = Report(False, "no time steps", 0)
         leaves, kind = flatten(y)
-        return unflatten(self.carry_kind, self.carry), unflatten(
-            kind, [Tensor((leaf if isinstance(leaf, Tensor) else Tensor(leaf)).numpy()[None][:0]) for leaf in leaves]
-        )
+        return unflatten(self.carry_kind, self.carry), unflatten(kind, [Tensor(wrapped(leaf).numpy()[None][:0]) for leaf in leaves])
 
     # ---- compiled
 
@@ -136,7 +134,7 @@ class Request:
 
     def trace(self, t: int, carry: list[Any]) -> tuple[Trace, Tree, Tree]:
         """The step at time t under a tracer."""
-        leaves = [fresh(leaf if isinstance(leaf, Tensor) else Tensor(leaf)) for leaf in carry]
+        leaves = [fresh(wrapped(leaf)) for leaf in carry]
         x = [wrap(leaf._array[t], None) if leaf.ndim > 1 else Tensor(leaf._array[t]) for leaf in self.xs]
         found = run_step(self.step, unflatten(self.carry_kind, leaves), unflatten(self.xs_kind, x))
         self.traces.append(found[0])
@@ -150,7 +148,7 @@ class Request:
         carry, first = pair(self.step(unflatten(self.carry_kind, self.carry), self.x(times[0])))
         whole.ran(self.first + times[0], began)
         leaves, kind = flatten(carry)
-        leaves = [leaf if isinstance(leaf, Tensor) else Tensor(leaf) for leaf in leaves]
+        leaves = [wrapped(leaf) for leaf in leaves]
         if self.steps == 1:
             settings.report = Report(False, "one step", 1)
             results = carry, joined([first])
@@ -250,6 +248,6 @@ def behind(first: Tree, rest: Tree, reverse: bool) -> Tree:
     """The y of the step that ran first beside those of all others, in the order of time."""
     leaves, kind = flatten(first)
     others = flatten(rest)[0]
-    pairs = [(leaf if isinstance(leaf, Tensor) else Tensor(leaf)).expand_dims(0) for leaf in leaves]
+    pairs = [wrapped(leaf).expand_dims(0) for leaf in leaves]
     both = [concatenate([other, one] if reverse else [one, other]) for one, other in zip(pairs, others, strict=True)]
     return unflatten(kind, both)

@@ -167,6 +167,12 @@ class Lowering:
         target = (self.batch if varies else 1, *shape[1:])
         return Ref(Buffer("const", value.number, width, dtype, varies, (value, target)), 0, width)
 
+    def place(self, value: Value) -> Ref:
+        """Where a value of the loop, or a constant beside one, lies."""
+        if self.level[value] == CONST:
+            return self.constant(value, value.shape, self.columns_of(value.shape), value.dtype)
+        return self.refs[value]
+
     def cast(self, ref: Ref, value: Value, dtype: Any) -> Ref:
         """The same values in another dtype."""
         if np.dtype(dtype).kind != "f" or value.dtype.name not in ("bool", "int32", "int64", "float32", "float64"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -138,9 +137,9 @@ def memory(recipes: list[Any], env: Env, given: dict[tuple[str, int], Any], step
         if kind in ("input", "cotangent"):
             array = dense(given[kind, key], dtype)
         elif kind == "const":
-            value, shape = key
+            value, shape, size = key
             array = env[value]._array
-            if array.size != math.prod(shape):
+            if array.size != size:
                 array = np.broadcast_to(array, shape)
             array = dense(array, dtype)
         elif kind == "number":
@@ -151,17 +150,17 @@ def memory(recipes: list[Any], env: Env, given: dict[tuple[str, int], Any], step
     return arrays
 
 
-def packed_of(tensor: Tensor, turned: bool) -> Any:
-    """A matrix (or, `turned`, its transpose) as the loop multiplies by it."""
-    return packed(tensor._array.T if turned else tensor._array, tensor.packs())
+def matrices(loop: Loop, env: Env) -> list[Any]:
+    """The matrices, or their transposes, as the loop multiplies by them."""
+    tensors = [(env[value], turned) for value, turned in loop.matrices]
+    return [packed(tensor._array.T if turned else tensor._array, tensor.packs()) for tensor, turned in tensors]
 
 
 def play(loop: Loop, arrays: list[Any], env: Env, steps: int, rows: int, reverse: bool) -> None:
     """Run a loop over all time steps, in slices of the batch on as many threads as are worth it."""
-    matrices = [packed_of(env[value], turned) for value, turned in loop.matrices]
     work = max(loop.flops * rows, 1)
     count = threads.worth(float(work) * steps, rows)
-    Run(loop.program, arrays, matrices, steps, reverse, rows).play(max(1, int(PIECE * count / work)), count)
+    Run(loop.program, arrays, matrices(loop, env), steps, reverse, rows).play(max(1, int(PIECE * count / work)), count)
 
 
 def forward(plan: Plan, env: Env, steps: int) -> list[Any]:
@@ -190,7 +189,7 @@ def readied(plan: Plan, env: Env, arrays: list[Any]) -> Any:
     outs += [stacked(own, place, 1, value.shape) for place, value in zip(plan.outs, division.ys, strict=True) if place]
     if len(ins) != len(trace.xs) + len(trace.carry) or not all(part.flags.c_contiguous for part in (*ins, *outs)):
         return None
-    run = Run(loop.program, own, [packed_of(env[value], turned) for value, turned in loop.matrices], 1, plan.reverse, plan.rows)
+    run = Run(loop.program, own, matrices(loop, env), 1, plan.reverse, plan.rows)
     return Ready(loop.program, run, ins, outs)
 
 

@@ -1,7 +1,7 @@
 """trace: a step is run once with a tracer listening, and becomes a list of calls of operations.
 
 The values of the list are numbered places, not numbers: the carry that comes in, what is read of xs, the tensors that the step closes
-over, random draws, and the result of each call. Gradient rules are ordinary code and are traced in the same way (gradient.py).
+over, random draws, and the result of each call. Gradient rules are ordinary code and are traced in the same way (sink.py).
 """
 
 from __future__ import annotations
