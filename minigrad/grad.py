@@ -54,7 +54,7 @@ def pull(outputs: Sequence[Tensor], seeds: Sequence[Any], inputs: Sequence[Tenso
     nodes: list[Node] = [x.node for x in inputs if x.node is not None]
     own = {node.tick for node in nodes}
     roots = [out.node for out, _ in live if out.node is not None]
-    seeded = any(isinstance(seed, Tensor) and seed.requires_grad for _, seed in live)
+    seeded = any(isinstance(seed, Tensor) and seed.node is not None for _, seed in live)
     deeper = seeded or any(node.recipe is None and node.tick not in own for node in newest_first(roots))
     record = recording.get() and deeper
     found = walk([out for out, _ in live], [seed for _, seed in live], nodes, retain_graph or deeper, record)

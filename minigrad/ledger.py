@@ -62,7 +62,8 @@ class Book:
         self.W = W
         self.start = wrap(np.ones(loss.shape, loss.dtype), None)
         # a tensor frozen and thawed meanwhile stands on the tape as two leaves
-        self.leaves = {entry.node.tick for entry in tape if entry.node.leaf is not None and entry.node.leaf() is W}
+        leaves: list[Any] = [entry.node for entry in tape if entry.node.recipe is None]
+        self.leaves = {node.tick for node in leaves if node.watch.tensor() is W}
         self.leads = set(self.leaves)  # ticks of what leads to W ...
         self.near = set(self.leaves)  # ... and of what leads there without a step of a scan between
         for entry in tape:

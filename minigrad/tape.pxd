@@ -20,6 +20,7 @@ cdef class Version:
     cdef public object changed
     cdef public str cause
     cdef public str guard
+    cdef public object frozen
     cdef public dict packs
     cdef public bint shared
 
@@ -41,7 +42,7 @@ cdef class Node:
     cdef public tuple parents
     cdef public tuple kept
     cdef public list cells
-    cdef public object leaf
+    cdef public object watch
     cdef public object tick
 
 

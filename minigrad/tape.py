@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ import numpy as np
 from minigrad.arithmetic import Arithmetic, operators
 from minigrad.arrays import as_array, bare_index
 from minigrad.errors import DtypeError, MutationError, ShapeError, TapeError
+from minigrad.hooks import Handle, Watch
 from minigrad.recording import is_recording, tracer
 
 clock = itertools.count()  # `next` on it is atomic, so ticks stay in order whatever threads record
@@ -54,13 +55,14 @@ class Version:
     `changed` is a tick of the tape's own clock: an entry that is older than it and keeps the buffer must refuse to be played.
     """
 
-    __slots__ = ("cause", "changed", "guard", "packs", "shared")
+    __slots__ = ("cause", "changed", "frozen", "guard", "packs", "shared")
 
     def __init__(self, guard: str = "") -> None:
         self.changed = -1
         self.cause = ""
         self.guard = guard
         self.shared = False  # with an array whose owner may write to it unseen
+        self.frozen: Watch | None = None  # hooks of a leaf whose gradient is not asked for at present
         self.packs: dict[Any, Any] | None = None  # the numbers as matrix products like them (matmul.pyx), as long as they are the numbers
 
     def bump(self, cause: str) -> None:
@@ -73,11 +75,11 @@ class Version:
 class Node:
     """One entry of the tape: which operation, on the results of which nodes, and the arrays its gradient rules need.
 
-    A leaf (a tensor whose gradient was asked for) has no recipe and no parents, and knows its tensor weakly. So nothing on the tape
-    ever points back at a tensor: no cycles, and the compiled tape is left out of garbage collection altogether.
+    A leaf (a tensor whose gradient was asked for) has no recipe and no parents, and its `watch` knows its tensor weakly. So nothing on
+    the tape ever points back at a tensor: no cycles, and the compiled tape is left out of garbage collection altogether.
     """
 
-    __slots__ = ("__weakref__", "cells", "dtype", "kept", "leaf", "parents", "recipe", "shape", "tick")
+    __slots__ = ("__weakref__", "cells", "dtype", "kept", "parents", "recipe", "shape", "tick", "watch")
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -85,7 +87,7 @@ class Node:
     parents: tuple[Any, ...]  # nodes; None for a constant
     kept: Any  # a tuple of arrays, shapes and settings, as the recipe lists them; None once played
     cells: Any  # a list, or None: versions of the kept arrays that can be changed in place; of a leaf, its own
-    leaf: weakref.ref[Tensor] | None
+    watch: Watch | None  # of a leaf, and of a result with hooks or a `.grad` of its own
     tick: int
 
     @property
@@ -174,6 +176,8 @@ class Tensor(Arithmetic):
     @property
     def requires_grad(self) -> bool:
         """True if operations on this tensor are recorded."""
+        if tracing.count:
+            escapes(self, "requires_grad")
         return self.node is not None
 
     @requires_grad.setter
@@ -182,7 +186,7 @@ class Tensor(Arithmetic):
 
     @property
     def grad(self) -> Tensor | None:
-        """The gradient that backward passes have added up, a tensor of the same shape and dtype, or None. Leaves only."""
+        """The gradient that backward passes have added up, a tensor of its shape and dtype, or None: of leaves, and after `retain_grad`."""
         return self._grad
 
     @grad.setter
@@ -207,12 +211,16 @@ class Tensor(Arithmetic):
                 return self
             raise TapeError(f"the result of '{self.node.name}' cannot stop requiring a gradient: use detach()")
         if not requires_grad:
+            if self.node is not None and self.node.watch is not None and self.node.watch.hooks:
+                self.version().frozen = self.node.watch
             self.node = None
         elif self.node is None:
             if self._array.dtype.kind != "f":
                 raise DtypeError(f"a tensor of {self._array.dtype} cannot require a gradient: convert it to float32 or float64 first")
             self.node = entry(self._array, None, (), None, [self.version()])
-            self.node.leaf = weakref.ref(self)
+            before = self.version().frozen
+            own = before is not None and before.tensor is not None and before.tensor() is self  # not of another tensor on the same buffer
+            self.node.watch = before if own else Watch(weakref.ref(self))
         if self._version is not None and self._version.guard in ("", "leaf"):  # the guard of an operation's result stays
             self._version.guard = "leaf" if requires_grad else ""
         return self
@@ -377,7 +385,64 @@ class Tensor(Arithmetic):
         source = self.writable(value, "item assignment", place)
         self.change("item assignment")[place] = source
 
-    # ---- backward
+    # ---- gradients
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Handle:
+        """Call `hook` with this tensor's gradient in each backward pass, once all of it has arrived; returns what removes the hook.
+
+        The hook may return a tensor of the same shape and dtype to go on with instead. Several run in the order in which they came, each
+        on what the one before returned; those of a leaf run before the gradient is added to `.grad`. What the hook is given is read-only,
+        and recorded under create_graph. `mg.grad` differentiates by places of its own: hooks of its arguments do not run, those of
+        results on the way do. A hook must not hold the tensor itself, or both live until the tape is played or the hook removed.
+        Raises TapeError if the tensor requires no gradient.
+
+        >>> x = Tensor([1.0, 2.0], requires_grad=True)
+        >>> handle = x.register_hook(lambda g: g.clip(-1.0, 1.0))
+        >>> (x * [0.5, 30.0]).sum().backward()
+        >>> x.grad
+        tensor([0.5, 1. ])
+        >>> handle.remove()
+        """
+        if tracing.count and tracer.get() is not None:
+            tracer.get().fail("register_hook() waits for the gradient of one step")
+            return Handle({}, hook)
+        if not callable(hook):
+            raise TypeError(f"register_hook() takes a function of the gradient, got {type(hook).__name__}")
+        return Handle(self.watch("register_hook()").hooks, hook)
+
+    def retain_grad(self) -> None:
+        """Let backward passes add to `.grad` of this tensor too, though an operation made it. Of a leaf this is so anyway.
+
+        It gets what the hooks have made of the gradient. Raises TapeError if the tensor requires no gradient.
+
+        >>> x = Tensor([1.0, 2.0], requires_grad=True)
+        >>> y = x * x
+        >>> y.retain_grad()
+        >>> (y * 3.0).sum().backward()
+        >>> y.grad
+        tensor([3., 3.])
+        """
+        if tracing.count and tracer.get() is not None:
+            tracer.get().fail("retain_grad() asks for the gradient of one step")
+            return
+        watch = self.watch("retain_grad()")
+        watch.tensor = watch.tensor or weakref.ref(self)
+
+    @property
+    def retains_grad(self) -> bool:
+        """True of an operation's result that `retain_grad` was called on."""
+        return self.node is not None and self.node.recipe is not None and self.node.watch is not None and self.node.watch.tensor is not None
+
+    def watch(self, asked: str) -> Any:
+        """Who waits at this tensor's place on the tape, made at the first call."""
+        if self.node is None:
+            raise TapeError(
+                f"{asked} on a tensor of shape {self.shape} that no gradient will reach: no tensor with requires_grad=True led to it, or "
+                "it was made under no_grad or by detach()"
+            )
+        if self.node.watch is None:
+            self.node.watch = Watch(None)
+        return self.node.watch
 
     def backward(self, gradient: Any = None, *, retain_graph: bool | None = None, create_graph: bool = False) -> None:
         """Add the gradient of this tensor to `.grad` of every leaf it was computed from.
@@ -433,7 +498,7 @@ def entry(array: Any, recipe: Any, parents: tuple[Node | None, ...], kept: Any, 
     node.parents = parents
     node.kept = kept
     node.cells = cells
-    node.leaf = None
+    node.watch = None
     node.tick = next(clock)
     return node
 

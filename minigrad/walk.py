@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.arithmetic import binary, operators
-from minigrad.errors import ShapeError, TapeError
+from minigrad.errors import DtypeError, ShapeError, TapeError
 from minigrad.recording import recording
 from minigrad.tape import Node, Tensor, dtype_of, fits, wrap
 
@@ -76,12 +76,39 @@ class Gradients:
             g = self.totals.get(node.tick)
         return g if g is None or node.tick in self.owned else operators["clone"](g)
 
+    def arrived(self, node: Node, g: Tensor) -> Tensor:
+        """All of the gradient of `node` is there: what its hooks make of it, noted for `.grad` if a tensor waits for that."""
+        for hook in list(node.watch.hooks.values()):  # type: ignore[union-attr]
+            self.owned.discard(node.tick)  # a hook may have kept it
+            view = g._array.view()
+            view.flags.writeable = False  # others may hold the same memory
+            made = hook(wrap(view, g.node))
+            if made is not None:
+                g = checked(made, node, self.recorded)
+        if node.watch.tensor is not None:  # type: ignore[union-attr]
+            self.totals[node.tick] = g
+            self.leaves.append(node)
+        return g
+
+
+def checked(made: Any, node: Node, recorded: bool) -> Tensor:
+    """What a hook has returned, as a gradient of `node`."""
+    if not isinstance(made, Tensor):
+        raise TypeError(f"a hook of the gradient of '{node.name}' returned {type(made).__name__}: it returns a tensor or None")
+    if made.shape != node.shape:
+        raise ShapeError(
+            f"a hook of the gradient of '{node.name}' returned shape {made.shape}: a gradient has its tensor's shape, {node.shape}"
+        )
+    if made.dtype != node.dtype:
+        raise DtypeError(f"a hook of the gradient of '{node.name}' returned {made.dtype}, its tensor has {node.dtype}: use astype()")
+    return made if recorded or made.node is None else wrap(made._array, None)
+
 
 def backward(tensor: Tensor, gradient: Any, retain_graph: bool, create_graph: bool) -> None:
     """Tensor.backward: walk, make every new `.grad`, then publish them all."""
     found = walk([tensor], [gradient], None, retain_graph, create_graph)
     with publishing:
-        leaves = [(node, node.leaf()) for node in found.leaves if node.leaf is not None]
+        leaves = [(node, node.watch.tensor()) for node in found.leaves]  # type: ignore[union-attr, misc]
         live = [(node, leaf) for node, leaf in leaves if leaf is not None and leaf.node is not None]  # None: frozen since
         fresh: dict[int, Any] = {}  # a tensor frozen and thawed meanwhile stands on the tape as two leaves
         token = recording.set(create_graph)
@@ -111,16 +138,20 @@ def walk(
         for node in order:
             if node.recipe is None:
                 if node.tick in table.totals:
-                    table.leaves.append(node)
+                    table.arrived(node, table.totals[node.tick])
                 continue
             g = table.totals.pop(node.tick, None)
             if g is not None:
+                if node.watch is not None:
+                    g = table.arrived(node, g)
                 if node.tick in asked:
                     table.wanted[node.tick] = g
                 node.recipe.play(node, g, table)
             if not retain_graph:
                 node.kept = None
                 node.parents = ()
+                if node.watch is not None:
+                    node.watch.hooks = {}  # one that holds the tensor would keep both alive
     finally:
         recording.reset(token)
     return table
