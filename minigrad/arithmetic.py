@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from minigrad.errors import DtypeError
+
 if TYPE_CHECKING:
     from minigrad.tape import Tensor
 
@@ -42,6 +46,16 @@ def binary(name: str, a: Any, b: Any) -> Tensor:
 def spread(values: tuple[Any, ...]) -> tuple[int, ...]:
     """Lets `reshape(2, 3)` and `reshape((2, 3))` mean the same."""
     return tuple(values[0]) if len(values) == 1 and isinstance(values[0], list | tuple) else values
+
+
+def booleans(sign: str, x: Any) -> Any:
+    """x, if it is of booleans: of whole numbers these signs mean their bits elsewhere, which no operation here works on."""
+    dtype = np.asarray(x).dtype if not hasattr(x, "dtype") else x.dtype
+    if dtype != np.bool_:
+        raise DtypeError(
+            f"{sign} combines booleans, got {dtype}: compare first (x != 0), or use logical_and(), logical_or(), logical_not()"
+        )
+    return x
 
 
 class Arithmetic:
@@ -117,6 +131,27 @@ class Arithmetic:
     def __ge__(self, other: Any) -> Tensor:
         return binary("ge", self, other)
 
+    def __invert__(self) -> Tensor:
+        return unary("logical_not", booleans("~", self))
+
+    def __and__(self, other: Any) -> Tensor:
+        return binary("logical_and", booleans("&", self), booleans("&", other))
+
+    def __rand__(self, other: Any) -> Tensor:
+        return binary("logical_and", booleans("&", other), self)
+
+    def __or__(self, other: Any) -> Tensor:
+        return binary("logical_or", booleans("|", self), booleans("|", other))
+
+    def __ror__(self, other: Any) -> Tensor:
+        return binary("logical_or", booleans("|", other), self)
+
+    def __xor__(self, other: Any) -> Tensor:
+        return binary("logical_xor", booleans("^", self), booleans("^", other))
+
+    def __rxor__(self, other: Any) -> Tensor:
+        return binary("logical_xor", booleans("^", other), self)
+
     def __getitem__(self, index: Any) -> Tensor:
         return operators["getitem"](self, index=index)
 
@@ -154,6 +189,46 @@ class Arithmetic:
         """`minigrad.relu` of this tensor."""
         return unary("relu", self)
 
+    def reciprocal(self) -> Tensor:
+        """`minigrad.reciprocal` of this tensor."""
+        return unary("reciprocal", self)
+
+    def expm1(self) -> Tensor:
+        """`minigrad.expm1` of this tensor."""
+        return unary("expm1", self)
+
+    def log1p(self) -> Tensor:
+        """`minigrad.log1p` of this tensor."""
+        return unary("log1p", self)
+
+    def sin(self) -> Tensor:
+        """`minigrad.sin` of this tensor."""
+        return unary("sin", self)
+
+    def cos(self) -> Tensor:
+        """`minigrad.cos` of this tensor."""
+        return unary("cos", self)
+
+    def erf(self) -> Tensor:
+        """`minigrad.erf` of this tensor."""
+        return unary("erf", self)
+
+    def sign(self) -> Tensor:
+        """`minigrad.sign` of this tensor."""
+        return unary("sign", self)
+
+    def floor(self) -> Tensor:
+        """`minigrad.floor` of this tensor."""
+        return unary("floor", self)
+
+    def ceil(self) -> Tensor:
+        """`minigrad.ceil` of this tensor."""
+        return unary("ceil", self)
+
+    def round(self) -> Tensor:
+        """`minigrad.round` of this tensor."""
+        return unary("round", self)
+
     def clip(self, lo: float | None = None, hi: float | None = None) -> Tensor:
         """`minigrad.clip` of this tensor."""
         return operators["clip"](self, lo=lo, hi=hi)
@@ -178,9 +253,49 @@ class Arithmetic:
         """`minigrad.max` of this tensor."""
         return operators["max"](self, axis=axis, keepdims=keepdims)
 
+    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """`minigrad.min` of this tensor."""
+        return operators["min"](self, axis=axis, keepdims=keepdims)
+
     def argmax(self, axis: int | None = None) -> Tensor:
         """`minigrad.argmax` of this tensor."""
         return operators["argmax"](self, axis=axis)
+
+    def argmin(self, axis: int | None = None) -> Tensor:
+        """`minigrad.argmin` of this tensor."""
+        return operators["argmin"](self, axis=axis)
+
+    def prod(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """`minigrad.prod` of this tensor."""
+        return operators["prod"](self, axis=axis, keepdims=keepdims)
+
+    def any(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """`minigrad.any` of this tensor."""
+        return operators["any"](self, axis=axis, keepdims=keepdims)
+
+    def all(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """`minigrad.all` of this tensor."""
+        return operators["all"](self, axis=axis, keepdims=keepdims)
+
+    def var(self, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
+        """`minigrad.var` of this tensor."""
+        return operators["var"](self, axis=axis, ddof=ddof, keepdims=keepdims)
+
+    def std(self, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
+        """`minigrad.std` of this tensor."""
+        return operators["std"](self, axis=axis, ddof=ddof, keepdims=keepdims)
+
+    def norm(self, ord: float = 2, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """`minigrad.norm` of this tensor."""
+        return operators["norm"](self, ord=ord, axis=axis, keepdims=keepdims)
+
+    def cumsum(self, axis: int | None = None) -> Tensor:
+        """`minigrad.cumsum` of this tensor."""
+        return operators["cumsum"](self, axis=axis)
+
+    def argsort(self, axis: int = -1, descending: bool = False) -> Tensor:
+        """`minigrad.argsort` of this tensor."""
+        return operators["argsort"](self, axis=axis, descending=descending)
 
     def logsumexp(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """`minigrad.logsumexp` of this tensor."""

@@ -17,7 +17,7 @@ from oracles import F32, F64, OPS, cases, close, differentiable, direction, erro
 from references import REFERENCES
 from samples import SAMPLES
 
-from minigrad import Tensor, from_numpy
+from minigrad import Tensor, from_numpy, ops
 from minigrad.op import Into
 
 KERNELED = sorted(name for name in OPS if OPS[name].kernel is not None)
@@ -316,6 +316,37 @@ def test_one_tensor_as_every_argument_gets_the_sum(name: str) -> None:
         apart = [Tensor(value, requires_grad=True) if i in places else arg for i, arg in enumerate(args)]
         OPS[name](*apart, **sample.settings).backward(seed)
         close("f(x, x) against the sum of its parts", leaves[0].grad.numpy(), sum(apart[i].grad.numpy() for i in places), 1e-14, sample)
+
+
+METHODS = (
+    "abs all any argmax argmin argsort ceil clip clone cos cumsum erf exp expm1 floor log log1p log_softmax logsumexp max mean min norm "
+    "prod reciprocal relu round sigmoid sign sin softmax sqrt square squeeze std sum tanh transpose var"
+)
+
+
+@pytest.mark.parametrize("name", METHODS.split())
+def test_methods_are_the_functions(name: str) -> None:
+    x = Tensor([[0.5, -1.0, 2.0], [0.25, 3.0, -0.75]])
+    got, want = getattr(x, name)(), getattr(ops, name)(x)
+    assert got.dtype == want.dtype
+    assert np.array_equal(got.numpy(), want.numpy(), equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("got", "want"),
+    [
+        (lambda x: x.var(0, 1), lambda x: ops.var(x, axis=0, ddof=1)),
+        (lambda x: x.std(axis=1, ddof=1, keepdims=True), lambda x: ops.std(x, axis=1, ddof=1, keepdims=True)),
+        (lambda x: x.norm(1, 0, True), lambda x: ops.norm(x, ord=1, axis=0, keepdims=True)),
+        (lambda x: x.min(1), lambda x: ops.min(x, axis=1)),
+        (lambda x: x.prod(1, True), lambda x: ops.prod(x, axis=1, keepdims=True)),
+        (lambda x: x.cumsum(0), lambda x: ops.cumsum(x, axis=0)),
+        (lambda x: x.argsort(0, True), lambda x: ops.argsort(x, axis=0, descending=True)),
+    ],
+)
+def test_settings_of_methods_arrive(got: Any, want: Any) -> None:
+    x = Tensor([[0.5, -1.0, 2.0], [0.25, 3.0, -0.75]])
+    assert got(x).numpy().tobytes() == want(x).numpy().tobytes() and got(x).shape == want(x).shape
 
 
 @pytest.fixture(scope="module", autouse=True)

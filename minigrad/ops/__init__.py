@@ -11,7 +11,8 @@ from minigrad import config
 from minigrad.arithmetic import operators
 from minigrad.op import Op
 
-from . import elementwise, index, linalg, reduce, shape
+from . import activations, elementwise, error_function, functions, index, linalg, order, reduce, shape
+from .activations import elu, gelu, leaky_relu, log_sigmoid, selu, silu
 from .creation import arange, from_numpy, full, ones, rand, randn, tensor, zeros
 from .elementwise import abs_ as abs
 from .elementwise import (
@@ -26,6 +27,10 @@ from .elementwise import (
     gt,
     le,
     log,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
     lt,
     maximum,
     minimum,
@@ -43,56 +48,94 @@ from .elementwise import (
     where,
 )
 from .elementwise import pow_ as pow
+from .error_function import erf, erfc
+from .functions import arctan, ceil, cos, cosh, expm1, floor, log1p, reciprocal, sin, sinh, tan
+from .functions import round_ as round
 from .index import getitem, take
 from .linalg import linear, matmul
-from .reduce import argmax, cross_entropy_rows, log_softmax, logsumexp, mean, softmax
+from .order import argsort, cumsum
+from .reduce import all_ as all
+from .reduce import any_ as any
+from .reduce import argmax, argmin, cross_entropy_rows, log_softmax, logsumexp, mean, norm, prod, softmax, std, var
 from .reduce import max_ as max
+from .reduce import min_ as min
 from .reduce import sum_ as sum
 from .shape import broadcast_to, concatenate, expand_dims, reshape, split, squeeze, stack, sum_to, swapaxes, transpose
 
 __all__ = [
     "abs",
     "add",
+    "all",
     "all_ops",
+    "any",
     "arange",
+    "arctan",
     "argmax",
+    "argmin",
+    "argsort",
     "astype",
     "broadcast_to",
+    "ceil",
     "clip",
     "clone",
     "concatenate",
+    "cos",
+    "cosh",
     "cross_entropy_rows",
+    "cumsum",
     "div",
+    "elu",
     "eq",
+    "erf",
+    "erfc",
     "exp",
     "expand_dims",
+    "expm1",
+    "floor",
     "from_numpy",
     "full",
     "ge",
+    "gelu",
     "getitem",
     "gt",
     "le",
+    "leaky_relu",
     "linear",
     "log",
+    "log1p",
+    "log_sigmoid",
     "log_softmax",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
     "logsumexp",
     "lt",
     "matmul",
     "max",
     "maximum",
     "mean",
+    "min",
     "minimum",
     "mul",
     "ne",
     "neg",
+    "norm",
     "ones",
     "pow",
+    "prod",
     "rand",
     "randn",
+    "reciprocal",
     "relu",
     "reshape",
+    "round",
+    "selu",
     "sigmoid",
     "sign",
+    "silu",
+    "sin",
+    "sinh",
     "softmax",
     "softplus",
     "split",
@@ -100,19 +143,22 @@ __all__ = [
     "square",
     "squeeze",
     "stack",
+    "std",
     "sub",
     "sum",
     "sum_to",
     "swapaxes",
     "take",
+    "tan",
     "tanh",
     "tensor",
     "transpose",
+    "var",
     "where",
     "zeros",
 ]
 
-MODULES = (elementwise, index, linalg, reduce, shape)
+MODULES = (activations, elementwise, error_function, functions, index, linalg, order, reduce, shape)
 
 
 def all_ops() -> dict[str, Op]:

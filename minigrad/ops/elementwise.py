@@ -328,6 +328,46 @@ def ge(a: Any, b: Any) -> Any:
     return np.greater_equal(a, b)
 
 
+@elementwise(x=None)
+def logical_not(x: Any) -> Any:
+    """Whether x is false (0), as booleans.   () -> ()
+
+    >>> logical_not([True, False])
+    tensor([False,  True])
+    """
+    return np.logical_not(x)
+
+
+@elementwise(a=None, b=None)
+def logical_and(a: Any, b: Any) -> Any:
+    """Whether both are true (not 0), as booleans.   (),() -> ()
+
+    >>> logical_and([True, False], True)
+    tensor([ True, False])
+    """
+    return np.logical_and(a, b)
+
+
+@elementwise(a=None, b=None)
+def logical_or(a: Any, b: Any) -> Any:
+    """Whether one of the two is true (not 0), or both, as booleans.   (),() -> ()
+
+    >>> logical_or([True, False], False)
+    tensor([ True, False])
+    """
+    return np.logical_or(a, b)
+
+
+@elementwise(a=None, b=None)
+def logical_xor(a: Any, b: Any) -> Any:
+    """Whether just one of the two is true (not 0), as booleans.   (),() -> ()
+
+    >>> logical_xor([True, False], True)
+    tensor([False,  True])
+    """
+    return np.logical_xor(a, b)
+
+
 @elementwise(x=lambda g: g)
 def astype(x: Any, *, dtype: Any) -> Any:
     """A copy in another dtype. Between floating dtypes the gradient passes through; whole numbers are constants.   () -> ()

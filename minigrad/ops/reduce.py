@@ -10,8 +10,8 @@ from minigrad.errors import ShapeError
 from minigrad.op import op
 from minigrad.tape import Tensor
 
-from .elementwise import astype, exp, where
-from .shape import broadcast_to, reshape
+from .elementwise import abs_, astype, eq, exp, sign, where
+from .shape import broadcast_to, concatenate, reshape, transpose
 
 
 def axes_of(shape: tuple[int, ...], axis: Any) -> tuple[int, ...]:
@@ -57,14 +57,14 @@ def mean(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     return np.true_divide(np.sum(x, axis=plain(axis), keepdims=keepdims), count_of(x.shape, axis))
 
 
-def max_grad(g: Tensor, out: Tensor, x: Tensor, axis: Any) -> Tensor:
-    """g shared equally by the elements that attain the maximum."""
+def shared(g: Tensor, out: Tensor, x: Tensor, axis: Any) -> Tensor:
+    """g shared equally by the elements that are the largest, or the smallest."""
     shape = x.shape
     best = astype(x == restore(out, shape, axis), dtype=g.dtype)
     return restore(g, shape, axis) * (best / sum_(best, axis=axis, keepdims=True))
 
 
-@op(x=max_grad)
+@op(x=shared)
 def max_(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     """Largest element over `axis`. Elements that tie share the gradient equally.   (n) -> ()
 
@@ -82,6 +82,166 @@ def argmax(x: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
     tensor([1, 0])
     """
     return np.argmax(x, axis=axis, keepdims=keepdims)
+
+
+@op(x=shared)
+def min_(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """Smallest element over `axis`. Elements that tie share the gradient equally.   (n) -> ()
+
+    >>> min_([[1.0, 5.0], [3.0, 2.0]], axis=1)
+    tensor([1., 2.])
+    """
+    return np.min(x, axis=plain(axis), keepdims=keepdims)
+
+
+@op(x=None)
+def argmin(x: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Place of the smallest element along `axis` (the first at a tie), as int64.   (n) -> ()
+
+    >>> argmin([[1.0, 5.0], [3.0, 2.0]], axis=1)
+    tensor([0, 1])
+    """
+    return np.argmin(x, axis=axis, keepdims=keepdims)
+
+
+@op(x=None)
+def any_(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """Whether any element over `axis` is true (not 0); of none, False.   (n) -> ()
+
+    >>> any_([[True, False], [False, False]], axis=1)
+    tensor([ True, False])
+    """
+    return np.any(x, axis=plain(axis), keepdims=keepdims)
+
+
+@op(x=None)
+def all_(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """Whether all elements over `axis` are true (not 0); of none, True.   (n) -> ()
+
+    >>> all_([[True, False], [True, True]], axis=1)
+    tensor([False,  True])
+    """
+    return np.all(x, axis=plain(axis), keepdims=keepdims)
+
+
+def centred(x: Tensor, axis: Any) -> Tensor:
+    """x less its mean over `axis`."""
+    away: Tensor = x - mean(x, axis=axis, keepdims=True)
+    return away
+
+
+def freedom(shape: tuple[int, ...], axis: Any, ddof: float) -> float:
+    """What a variance divides by; 0 where `ddof` leaves nothing."""
+    return max(count_of(shape, axis) - ddof, 0.0)
+
+
+def var_grad(g: Tensor, x: Tensor, axis: Any, ddof: float) -> Tensor:
+    """Twice the distance from the mean, over the degrees of freedom."""
+    degrees = freedom(x.shape, axis, ddof)
+    return restore(g, x.shape, axis) * centred(x, axis) * (2.0 / degrees if degrees else np.inf)
+
+
+@op(x=var_grad)
+def var(x: Any, *, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
+    """Variance over `axis`: squared distances from the mean, summed and divided by their number less `ddof`.   (n) -> ()
+
+    NumPy's default, ddof=0, is the variance of these numbers; ddof=1 estimates that of what they were drawn from, and is the
+    default (`correction=1`) of PyTorch's var. Where `ddof` leaves nothing to divide by, NaN or an infinity.
+
+    >>> var([1.0, 2.0, 6.0]), var([1.0, 2.0, 6.0], ddof=1)
+    (tensor(4.6666665), tensor(7.))
+    """
+    away = x - mean.body(x, axis=axis, keepdims=True)
+    away = away - mean.body(away, axis=axis, keepdims=True)  # what the mean lost to rounding: of equal numbers exactly 0 remains
+    return np.true_divide(np.sum(away * away, axis=plain(axis), keepdims=keepdims), freedom(x.shape, axis, ddof))
+
+
+def std_grad(g: Tensor, out: Tensor, x: Tensor, axis: Any, ddof: float) -> Tensor:
+    """The distance from the mean over that of a typical element; 0 where all are equal."""
+    still = eq(out, 0.0)
+    slope = where(still, 0.0, g / (where(still, 1.0, out) * freedom(x.shape, axis, ddof)))
+    return restore(slope, x.shape, axis) * centred(x, axis)
+
+
+@op(x=std_grad)
+def std(x: Any, *, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
+    """Standard deviation over `axis`, the root of `var` (see there for `ddof`).   (n) -> ()
+
+    Where all elements are equal it is 0, and so is its gradient by convention.
+
+    >>> std([1.0, 1.0, 4.0])
+    tensor(1.4142135)
+    """
+    return np.sqrt(var.body(x, axis=axis, ddof=ddof, keepdims=keepdims))
+
+
+def product_of_others(x: Tensor) -> Tensor:
+    """For each element of the first axis the product of all others: by halves, without dividing, so that zeros do no harm."""
+    half = len(x) // 2
+    if not half:
+        return Tensor(np.ones(x.shape, x.dtype))
+    a, b, last = x[:half], x[half : 2 * half], x[2 * half :]
+    others = product_of_others(concatenate([a * b, last]))
+    return concatenate([b * others[:half], a * others[:half], others[half:]])
+
+
+def prod_grad(g: Tensor, x: Tensor, axis: Any) -> Tensor:
+    """g times the product of the other elements: the reduced axes are brought to the front, as one."""
+    shape, gone = x.shape, axes_of(x.shape, axis)
+    order = [*gone, *[a for a in range(len(shape)) if a not in gone]]
+    moved = transpose(x, axes=order)
+    others = product_of_others(reshape(moved, shape=(count_of(shape, axis), *moved.shape[len(gone) :])))
+    return restore(g, shape, axis) * transpose(reshape(others, shape=moved.shape), axes=np.argsort(order).tolist())
+
+
+@op(x=prod_grad)
+def prod(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """Product over `axis`; 1 of nothing. The gradient is right with any number of zeros.   (n) -> ()
+
+    >>> prod([[1.0, 2.0], [3.0, 4.0]], axis=0)
+    tensor([3., 8.])
+    """
+    return np.prod(x, axis=plain(axis), keepdims=keepdims)
+
+
+def norm_grad(g: Tensor, out: Tensor, x: Tensor, axis: Any, ord: float) -> Tensor:
+    """sign(x) (|x| / norm)^(ord - 1), and 0 where x is 0; of the largest, shared equally at a tie."""
+    shape = x.shape
+    if ord == np.inf:
+        return shared(g, out, abs_(x), axis) * sign(x)
+    g = restore(g, shape, axis)
+    if ord == 1:
+        return g * sign(x)
+    out = restore(out, shape, axis)
+    size = where(eq(out, 0.0), 1.0, out)
+    if ord == 2:
+        return g * where(eq(out, 0.0), 0.0, x / size)
+    zero = eq(x, 0.0)
+    ratio = where(zero, 1.0, abs_(x) / size)
+    return where(zero, 0.0, g * sign(x) * ratio ** (ord - 1.0))
+
+
+@op(x=norm_grad)
+def norm(x: Any, *, ord: float = 2, axis: Any = None, keepdims: bool = False) -> Any:
+    """Vector norm over `axis`: (sum |x|^ord)^(1 / ord), the largest |x| for ord=inf; of all elements by default.   (n) -> ()
+
+    It neither overflows nor underflows on the way. Where x is 0 the gradient is 0 by convention (at the zero vector, and for any
+    ord below 2 at each zero). Raises ValueError for an `ord` that is not above 0.
+
+    >>> norm([3.0, 4.0]), norm([3.0, -4.0], ord=1), norm([3.0, -4.0], ord=float("inf"))
+    (tensor(5.), tensor(7.), tensor(4.))
+    """
+    if not isinstance(ord, int | float) or not ord > 0:
+        raise ValueError(f"ord={ord!r} is no order of a norm: a number above 0, or inf")
+    size, axis = np.abs(x), plain(axis)
+    if ord == 1:
+        return np.sum(size, axis=axis, keepdims=keepdims)
+    if ord == np.inf:
+        return np.max(size, axis=axis, keepdims=keepdims)
+    top = np.max(size, axis=axis, keepdims=True, initial=0.0)
+    top = np.where((top == 0) | ~np.isfinite(top), 1.0, top).astype(top.dtype)
+    out = np.sum((size / top) ** ord, axis=axis, keepdims=True) ** (1.0 / ord) * top
+    return out if keepdims else np.squeeze(out, axis=axes_of(x.shape, axis))
 
 
 def finite(x: Any) -> Any:

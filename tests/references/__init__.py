@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from . import elementwise, index, linalg, reduce, shape
+from . import elementwise, index, linalg, order, reduce, shape
 
-FAMILIES = (elementwise, index, linalg, reduce, shape)
+FAMILIES = (elementwise, index, linalg, order, reduce, shape)
 REFERENCES: dict[str, Callable[..., Any]] = {name: found for family in FAMILIES for name, found in family.REFERENCES.items()}
 TORCH: dict[str, Callable[..., Any]] = {name: found for family in FAMILIES for name, found in family.TORCH.items()}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
+from autograd.extend import defvjp, primitive
 
 
 def choose(cond: Any, a: Any, b: Any) -> Any:
@@ -33,19 +35,58 @@ def sigmoid(x: Any) -> Any:
     return 0.5 + 0.5 * anp.tanh(0.5 * x)
 
 
+@primitive
+def erf(x: Any) -> Any:
+    """The C library's."""
+    return np.vectorize(math.erf, otypes=[float])(x)
+
+
+@primitive
+def erfc(x: Any) -> Any:
+    """The C library's."""
+    return np.vectorize(math.erfc, otypes=[float])(x)
+
+
+defvjp(erf, lambda ans, x: lambda g: g * 2.0 / math.sqrt(math.pi) * anp.exp(-x * x))
+defvjp(erfc, lambda ans, x: lambda g: g * -2.0 / math.sqrt(math.pi) * anp.exp(-x * x))
+
+
+def gelu(x: Any, approximate: str = "none") -> Any:
+    if approximate == "tanh":
+        return 0.5 * x * (1.0 + anp.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x * x * x)))
+    return 0.5 * x * (1.0 + erf(x / math.sqrt(2.0)))
+
+
 REFERENCES: dict[str, Callable[..., Any]] = {
     "abs": lambda x: x * anp.sign(x),
     "add": lambda a, b: a + b,
+    "arctan": anp.arctan,
     "astype": lambda x, dtype: x * 1.0 if dtype == np.float64 else np.asarray(x).astype(dtype),
+    "ceil": lambda x: -np.floor(-x),
     "clip": clip,
     "clone": lambda x: x * 1.0,
+    "cos": anp.cos,
+    "cosh": lambda x: 0.5 * (anp.exp(x) + anp.exp(-x)),
     "div": lambda a, b: a / (b * 1.0),
+    "elu": lambda x, alpha=1.0: choose(x > 0, x, alpha * (anp.exp(x) - 1.0)),
     "eq": lambda a, b: np.equal(a, b),
+    "erf": erf,
+    "erfc": erfc,
     "exp": anp.exp,
+    "expm1": lambda x: anp.exp(x) - 1.0,
+    "floor": lambda x: np.floor(x),
     "ge": lambda a, b: np.greater_equal(a, b),
+    "gelu": gelu,
     "gt": lambda a, b: np.greater(a, b),
     "le": lambda a, b: np.less_equal(a, b),
+    "leaky_relu": lambda x, negative_slope=0.01: choose(x > 0, x, negative_slope * x),
     "log": anp.log,
+    "log1p": lambda x: anp.log(1.0 + x),
+    "log_sigmoid": lambda x: -anp.log(1.0 + anp.exp(-x)),
+    "logical_and": lambda a, b: np.not_equal(a, 0) & np.not_equal(b, 0),
+    "logical_not": lambda x: np.equal(x, 0),
+    "logical_or": lambda a, b: np.not_equal(a, 0) | np.not_equal(b, 0),
+    "logical_xor": lambda a, b: np.not_equal(a, 0) != np.not_equal(b, 0),
     "lt": lambda a, b: np.less(a, b),
     "maximum": lambda a, b: choose(anp.greater(a, b), a, choose(anp.less(a, b), b, 0.5 * (a + b))),
     "minimum": lambda a, b: choose(anp.less(a, b), a, choose(anp.greater(a, b), b, 0.5 * (a + b))),
@@ -53,32 +94,83 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "ne": lambda a, b: np.not_equal(a, b),
     "neg": lambda x: -x,
     "pow": power,
+    "reciprocal": lambda x: 1.0 / x,
     "relu": lambda x: choose(x > 0, x, 0.0),
     "relu_grad": lambda dy, x: choose(x > 0, dy, 0.0),
+    "round": lambda x: np.rint(x),
     "sigmoid": sigmoid,
     "sigmoid_grad": lambda dy, y: dy * (y - y * y),
     "sign": lambda x: np.sign(x),
+    "silu": lambda x: x * sigmoid(x),
+    "sin": anp.sin,
+    "sinh": lambda x: 0.5 * (anp.exp(x) - anp.exp(-x)),
     "softplus": lambda x: anp.log(1.0 + anp.exp(x)),
     "softplus_grad": lambda dy, x: dy * sigmoid(x),
     "sqrt": anp.sqrt,
     "square": lambda x: x * x,
     "sub": lambda a, b: a - b,
+    "tan": lambda x: anp.sin(x) / anp.cos(x),
     "tanh": lambda x: 1.0 - 2.0 / (1.0 + anp.exp(2.0 * x)),
     "tanh_grad": lambda dy, y: dy - dy * y * y,
     "where": choose,
 }
 
+
+def both(t: Any, *args: Any) -> list[Any]:
+    """Python numbers as PyTorch's: many of its functions take tensors alone."""
+    return [t.as_tensor(arg) for arg in args]
+
+
 TORCH: dict[str, Callable[..., Any]] = {
     "abs": lambda t, x: t.abs(x),
+    "add": lambda t, a, b: t.add(*both(t, a, b)),
+    "arctan": lambda t, x: t.atan(x),
+    "astype": lambda t, x, dtype: x.to(t.from_numpy(np.zeros(0, dtype)).dtype),
+    "ceil": lambda t, x: t.ceil(x),
     "clip": lambda t, x, lo=None, hi=None: t.clip(x, lo, hi) if lo is not None or hi is not None else x.clone(),
+    "clone": lambda t, x: t.clone(x),
+    "cos": lambda t, x: t.cos(x),
+    "cosh": lambda t, x: t.cosh(x),
+    "div": lambda t, a, b: t.true_divide(*both(t, a, b)),
+    "elu": lambda t, x, alpha=1.0: t.nn.functional.elu(x, alpha),
+    "eq": lambda t, a, b: t.eq(*both(t, a, b)),
+    "erf": lambda t, x: t.erf(x),
+    "erfc": lambda t, x: t.erfc(x),
     "exp": lambda t, x: t.exp(x),
+    "expm1": lambda t, x: t.expm1(x),
+    "floor": lambda t, x: t.floor(x),
+    "ge": lambda t, a, b: t.ge(*both(t, a, b)),
+    "gelu": lambda t, x, approximate="none": t.nn.functional.gelu(x, approximate=approximate),
+    "gt": lambda t, a, b: t.gt(*both(t, a, b)),
+    "le": lambda t, a, b: t.le(*both(t, a, b)),
+    "leaky_relu": lambda t, x, negative_slope=0.01: t.nn.functional.leaky_relu(x, negative_slope),
     "log": lambda t, x: t.log(x),
-    "maximum": lambda t, a, b: t.maximum(a, b),
-    "minimum": lambda t, a, b: t.minimum(a, b),
+    "log1p": lambda t, x: t.log1p(x),
+    "log_sigmoid": lambda t, x: t.nn.functional.logsigmoid(x),
+    "logical_and": lambda t, a, b: t.logical_and(*both(t, a, b)),
+    "logical_not": lambda t, x: t.logical_not(x),
+    "logical_or": lambda t, a, b: t.logical_or(*both(t, a, b)),
+    "logical_xor": lambda t, a, b: t.logical_xor(*both(t, a, b)),
+    "lt": lambda t, a, b: t.lt(*both(t, a, b)),
+    "maximum": lambda t, a, b: t.maximum(*both(t, a, b)),
+    "minimum": lambda t, a, b: t.minimum(*both(t, a, b)),
+    "mul": lambda t, a, b: t.mul(*both(t, a, b)),
+    "ne": lambda t, a, b: t.ne(*both(t, a, b)),
+    "neg": lambda t, x: -x,
     "pow": lambda t, a, b: t.pow(a, b),
+    "reciprocal": lambda t, x: t.reciprocal(x),
     "relu": lambda t, x: t.relu(x),
+    "round": lambda t, x: t.round(x),
     "sigmoid": lambda t, x: t.sigmoid(x),
+    "sign": lambda t, x: t.sign(x),
+    "silu": lambda t, x: t.nn.functional.silu(x),
+    "sin": lambda t, x: t.sin(x),
+    "sinh": lambda t, x: t.sinh(x),
     "softplus": lambda t, x: t.nn.functional.softplus(x, threshold=1000),
     "sqrt": lambda t, x: t.sqrt(x),
+    "square": lambda t, x: t.square(x),
+    "sub": lambda t, a, b: t.sub(*both(t, a, b)),
+    "tan": lambda t, x: t.tan(x),
     "tanh": lambda t, x: t.tanh(x),
+    "where": lambda t, cond, a, b: t.where(cond != 0, a, b),
 }

@@ -47,9 +47,19 @@ def binary(positive: bool = False, ties: bool = False, numbers: bool = True) -> 
     return found + ([Sample((np.array([1.0, 2.0, 0.0, -1.0]), np.array([1.0, 3.0, -0.0, -1.0])), kind="kink")] if ties else [])
 
 
+def having(found: list[Sample], **settings: Any) -> list[Sample]:
+    """The same samples with other settings."""
+    return [dataclasses.replace(sample, settings=settings) for sample in found]
+
+
+def small() -> list[Sample]:
+    """`unary` on numbers between -1 and 1."""
+    return [dataclasses.replace(sample, args=(sample.args[0] * 0.4,)) for sample in unary()]
+
+
 def clipped() -> list[Sample]:
     """Both bounds, either, none, bounds that have changed places; and elements on the bounds."""
-    found = [dataclasses.replace(sample, settings={"lo": -0.62, "hi": 1.0}) for sample in unary()]
+    found = having(unary(), lo=-0.62, hi=1.0)
     found += [
         Sample((spaced(2, 3),), bounds) for bounds in ({}, {"lo": 0.05}, {"hi": 0.05}, {"lo": None, "hi": 1}, {"lo": 1.0, "hi": -1.0})
     ]
@@ -83,23 +93,40 @@ def chosen() -> list[Sample]:
 
 def cast() -> list[Sample]:
     """To float64 with gradients; to what rounds or has no gradient for the value alone."""
-    found = [dataclasses.replace(sample, settings={"dtype": np.dtype(np.float64)}) for sample in unary()]
+    found = having(unary(), dtype=np.dtype(np.float64))
     return found + [Sample((spaced(2, 3),), {"dtype": np.dtype(kind)}, "extreme") for kind in (np.float32, np.int64, bool)]
 
 
 SAMPLES: dict[str, list[Sample]] = {
     "abs": unary(kink=0.0),
     "add": binary(),
+    "arctan": unary(),
     "astype": cast(),
+    "ceil": unary(kink=2.0),
     "clip": clipped(),
     "clone": unary(),
+    "cos": unary(),
+    "cosh": unary(),
     "div": binary(),
+    "elu": unary(kink=0.0) + having(unary(kink=0.0), alpha=0.7),
     "eq": binary(ties=True),
+    "erf": unary(),
+    "erfc": unary(),
     "exp": unary(),
+    "expm1": unary(),
+    "floor": unary(kink=2.0),
     "ge": binary(ties=True),
+    "gelu": unary() + having(unary(), approximate="tanh"),
     "gt": binary(ties=True),
     "le": binary(ties=True),
+    "leaky_relu": unary(kink=0.0) + having(unary(kink=0.0), negative_slope=0.3),
     "log": unary(positive=True),
+    "log1p": unary(positive=True),
+    "log_sigmoid": unary(),
+    "logical_and": binary(ties=True),
+    "logical_not": unary(kink=0.0),
+    "logical_or": binary(ties=True),
+    "logical_xor": binary(ties=True),
     "lt": binary(ties=True),
     "maximum": binary(ties=True),
     "minimum": binary(ties=True),
@@ -107,16 +134,22 @@ SAMPLES: dict[str, list[Sample]] = {
     "ne": binary(ties=True),
     "neg": unary(),
     "pow": powers(),
+    "reciprocal": unary(),
     "relu": unary(kink=0.0),
     "relu_grad": binary(ties=True, numbers=False),
+    "round": unary(kink=2.5),
     "sigmoid": unary(),
     "sigmoid_grad": binary(numbers=False),
     "sign": unary(kink=0.0),
+    "silu": unary(),
+    "sin": unary(),
+    "sinh": unary(),
     "softplus": unary(),
     "softplus_grad": binary(numbers=False),
     "sqrt": unary(positive=True),
     "square": unary(),
     "sub": binary(),
+    "tan": small(),
     "tanh": unary(),
     "tanh_grad": binary(numbers=False),
     "where": chosen(),
