@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.errors import DtypeError, TapeError
+from minigrad.errors import DtypeError, ShapeError, TapeError
 from minigrad.recording import is_recording, tracer
 
 
@@ -78,3 +78,34 @@ def settled(value: Any) -> Any:
     if type(value) in (list, tuple):
         return type(value)([settled(item) for item in value])
     return np.array(value) if isinstance(value, np.ndarray) else value
+
+
+def axis_of(name: str, axis: Any, shape: tuple[int, ...]) -> int:
+    """An axis of an operation's argument as a number from 0; refuses one that is not there, in words."""
+    ndim = len(shape)
+    try:
+        place = operator.index(axis)
+    except TypeError:
+        raise DtypeError(f"{name}: an axis is a whole number, got {axis!r}") from None
+    if not -ndim <= place < ndim:
+        have = f"axes run from {-ndim} to {ndim - 1}" if ndim else "it has no axes"
+        raise ShapeError(f"{name}: axis {place} of a tensor of shape {shape}: {have}")
+    return place % ndim
+
+
+def axes_of(name: str, axis: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """One axis, several (none twice), or None for all, as numbers from 0."""
+    if axis is None:
+        return tuple(range(len(shape)))
+    axes = tuple([axis_of(name, one, shape) for one in (axis if isinstance(axis, tuple | list) else (axis,))])
+    if len(set(axes)) < len(axes):
+        raise ShapeError(f"{name}: axis={axis} names an axis of shape {shape} twice")
+    return axes
+
+
+def whole(name: str, what: str, value: Any) -> np.ndarray[Any, Any]:
+    """Whole numbers (of a tensor, an array, a list or one alone) as an array; refuses others in words."""
+    array = np.asarray(bare(value))
+    if array.dtype.kind not in "iu" and array.size:
+        raise DtypeError(f"{name}: {what} wants whole numbers, got {array.dtype}: astype('int64') makes them of others")
+    return array.astype(np.intp, copy=False)

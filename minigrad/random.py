@@ -35,14 +35,26 @@ def set_rng_state(state: dict[str, Any]) -> None:
     generator.bit_generator.state = state
 
 
-def draw(method: str, shape: tuple[int, ...], dtype: Any) -> Tensor:
+def draw(method: str, shape: tuple[int, ...], dtype: Any, *bounds: int) -> Tensor:
     """A tensor from the generator's `method`; a tracer hears of it, so that a scan can make the draws of all its steps.
 
     >>> draw("random", (2,), np.float32).shape
     (2,)
     """
-    tensor = wrap(np.asarray(getattr(generator, method)(shape, np.dtype(dtype))), None)
+    tensor = wrap(np.asarray(getattr(generator, method)(*bounds, shape, np.dtype(dtype))), None)
     watcher = tracer.get()
     if watcher is not None:
-        watcher.draw(method, shape, dtype, tensor)
+        watcher.draw(tensor, method, shape, dtype, *bounds)
     return tensor
+
+
+def shuffled(count: int) -> Tensor:
+    """The numbers from 0 to count - 1 in random order.
+
+    >>> shuffled(1)
+    tensor([0])
+    """
+    watcher = tracer.get()
+    if watcher is not None:
+        watcher.fail("a random order is drawn")
+    return wrap(generator.permutation(count), None)

@@ -7,6 +7,7 @@ from typing import Any
 import autograd
 import autograd.numpy as anp
 import numpy as np
+from functions import FUNCTIONS
 from references import REFERENCES
 from samples import SAMPLES, Sample
 
@@ -14,12 +15,13 @@ from minigrad import Tensor
 from minigrad.ops import all_ops
 
 OPS = all_ops()
+CALLS: dict[str, Any] = {**OPS, **FUNCTIONS}
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
 def differentiable(name: str, sample: Sample) -> list[int]:
     """Places of the arguments that have a gradient: floating arrays with a rule."""
-    op = OPS[name]
+    op = CALLS[name]
     ruled = [rule is not None for rule in op.rules] if not op.variadic else [True] * len(sample.args)
     return [i for i, arg in enumerate(sample.args) if isinstance(arg, np.ndarray) and arg.dtype.kind == "f" and ruled[i]]
 
@@ -69,7 +71,7 @@ def value_of(g: Tensor | None, like: Tensor) -> np.ndarray[Any, Any]:
 def both_orders(name: str, sample: Sample, dtypes: Any) -> tuple[list[Any], list[Any], Any]:
     """First gradients, then second ones: of <v, first gradients> by the arguments and by the cotangent. And the leaves."""
     args, leaves = lift(name, sample, dtypes)
-    out = OPS[name](*args, **sample.settings)
+    out = CALLS[name](*args, **sample.settings)
     seed = Tensor(direction(out.shape, 0).astype(out.dtype), requires_grad=True)
     out.backward(seed, create_graph=True)
     first = [leaf.grad for leaf in leaves]

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from oracles import F64, OPS, both_orders, by_autograd, cases, close, differentiable, direction, print_errors, value_of
+from oracles import CALLS, F64, both_orders, by_autograd, cases, close, differentiable, direction, print_errors, value_of
 from references import REFERENCES, TORCH
 
-named = pytest.mark.parametrize("name", sorted(OPS))
+named = pytest.mark.parametrize("name", sorted(CALLS))
 
 
 @named

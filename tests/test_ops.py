@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from oracles import F32, F64, OPS, cases, close, differentiable, direction, error, lift, print_errors
+from oracles import CALLS, F32, F64, OPS, cases, close, differentiable, direction, error, lift, print_errors
 from references import REFERENCES
 from samples import SAMPLES
 
@@ -22,15 +22,16 @@ from minigrad.op import Into
 
 KERNELED = sorted(name for name in OPS if OPS[name].kernel is not None)
 named = pytest.mark.parametrize("name", sorted(OPS))
+every = pytest.mark.parametrize("name", sorted(CALLS))  # functions made of operations too
 
 
 # ---- (0) nothing is left out
 
 
 def test_every_operation_has_samples_and_a_reference() -> None:
-    assert sorted(SAMPLES) == sorted(OPS) == sorted(REFERENCES)
+    assert sorted(SAMPLES) == sorted(CALLS) == sorted(REFERENCES)
     count = sum(len(found) for found in SAMPLES.values())
-    print(f"\n{len(OPS)} operations, {count} samples, {sum(len(cases(name)) for name in OPS)} of them with gradients")
+    print(f"\n{len(OPS)} operations, {count} samples, {sum(len(cases(name)) for name in CALLS)} of them with gradients")
     for name, found in SAMPLES.items():
         layouts = {sample.layout for sample in found}
         assert len(layouts) >= 7, f"{name}: only the layouts {layouts}"
@@ -40,13 +41,13 @@ def test_every_operation_has_samples_and_a_reference() -> None:
 # ---- (1) values: the body against the reference, the kernel against the body
 
 
-@named
+@every
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_body_agrees_with_the_reference(name: str) -> None:
     for sample in SAMPLES[name]:
         if sample.kind != "extreme":
             want = REFERENCES[name](*sample.arrays(F64), **sample.settings)
-            close("value against the reference", OPS[name](*sample.tensors(F64), **sample.settings).numpy(), want, 1e-13, sample)
+            close("value against the reference", CALLS[name](*sample.tensors(F64), **sample.settings).numpy(), want, 1e-13, sample)
 
 
 def ulps(got: Any, want: Any) -> float:
@@ -115,7 +116,7 @@ def history(node: Any) -> list[Any]:
     return list(found.values())
 
 
-@named
+@every
 def test_gradients_have_the_shape_and_dtype_of_their_arguments(name: str) -> None:
     """Also when float32 and float64 are mixed; and nothing on the way back is float64 when everything was float32."""
     for sample in SAMPLES[name]:
@@ -123,7 +124,7 @@ def test_gradients_have_the_shape_and_dtype_of_their_arguments(name: str) -> Non
         mixes = [(F32,), (F64,)] + ([(F32, F64), (F64, F32)] if count > 1 else []) + ([(F32, F32, F64)] if count > 2 else [])
         for mix in mixes:
             args, leaves = lift(name, sample, mix)
-            out = OPS[name](*args, **sample.settings)
+            out = CALLS[name](*args, **sample.settings)
             if len(mix) == 1 and out.dtype.kind == "f" and "dtype" not in sample.settings:
                 floats = any(isinstance(arg, np.ndarray) and arg.dtype.kind == "f" for arg in sample.args)
                 assert out.dtype == (mix[0] if floats else out.dtype), f"{mix[0]} became {out.dtype} for {sample}"
@@ -143,7 +144,7 @@ def test_gradients_have_the_shape_and_dtype_of_their_arguments(name: str) -> Non
 # ---- (3) no input was changed
 
 
-@named
+@every
 def test_no_input_is_changed(name: str) -> None:
     """Read-only arrays through both passes, and bytes compared in case somebody writes through a pointer."""
     for sample in SAMPLES[name]:
@@ -156,7 +157,7 @@ def test_no_input_is_changed(name: str) -> None:
                 while isinstance(base, np.ndarray):
                     base.flags.writeable = False
                     base = base.base
-            out = OPS[name](*args, **sample.settings)
+            out = CALLS[name](*args, **sample.settings)
             if out.requires_grad and out.dtype.kind == "f":
                 seed = direction(out.shape, 0).astype(out.dtype)
                 seed.flags.writeable = False
@@ -268,7 +269,7 @@ def test_a_wrong_shape_line_is_noticed() -> None:
 # ---- (6) and (7) subsets, and memory
 
 
-@named
+@every
 def test_any_subset_of_arguments_gets_the_same_gradients(name: str) -> None:
     for sample in cases(name):
         places = differentiable(name, sample)
@@ -276,7 +277,7 @@ def test_any_subset_of_arguments_gets_the_same_gradients(name: str) -> None:
         for size in range(len(places), 0, -1):
             for chosen in itertools.combinations(places, size):
                 args, leaves = lift(name, sample, [F64], chosen)
-                out = OPS[name](*args, **sample.settings)
+                out = CALLS[name](*args, **sample.settings)
                 out.backward(direction(out.shape, 0).astype(out.dtype))
                 for i, leaf in zip(chosen, leaves, strict=True):
                     assert found.setdefault(i, leaf.grad.numpy().tobytes()) == leaf.grad.numpy().tobytes(), (
@@ -284,12 +285,12 @@ def test_any_subset_of_arguments_gets_the_same_gradients(name: str) -> None:
                     )
 
 
-@named
+@every
 def test_gradients_share_no_memory(name: str) -> None:
     """Neither with each other, nor with the cotangent, the arguments or the result; also when one tensor is every argument."""
     for sample in cases(name):
         args, leaves = lift(name, sample, [F64])
-        out = OPS[name](*args, **sample.settings)
+        out = CALLS[name](*args, **sample.settings)
         seed = Tensor(direction(out.shape, 0), dtype=out.dtype)
         out.backward(seed)
         grads = [leaf.grad.numpy() for leaf in leaves]
@@ -299,7 +300,7 @@ def test_gradients_share_no_memory(name: str) -> None:
                 assert not np.shares_memory(g, other), f"{sample}: the gradient of argument {i} is memory that somebody else holds"
 
 
-@named
+@every
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_one_tensor_as_every_argument_gets_the_sum(name: str) -> None:
     for sample in cases(name):
@@ -310,11 +311,11 @@ def test_one_tensor_as_every_argument_gets_the_sum(name: str) -> None:
         value = leaves[0].numpy()
         for i in places:
             args[i] = leaves[0]
-        out = OPS[name](*args, **sample.settings)
+        out = CALLS[name](*args, **sample.settings)
         seed = direction(out.shape, 0)
         out.backward(seed)
         apart = [Tensor(value, requires_grad=True) if i in places else arg for i, arg in enumerate(args)]
-        OPS[name](*apart, **sample.settings).backward(seed)
+        CALLS[name](*apart, **sample.settings).backward(seed)
         close("f(x, x) against the sum of its parts", leaves[0].grad.numpy(), sum(apart[i].grad.numpy() for i in places), 1e-14, sample)
 
 

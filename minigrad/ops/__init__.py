@@ -11,9 +11,44 @@ from minigrad import config
 from minigrad.arithmetic import operators
 from minigrad.op import Op
 
-from . import activations, elementwise, error_function, functions, index, linalg, order, reduce, shape
+from . import (
+    activations,
+    contraction,
+    diagonals,
+    elementwise,
+    error_function,
+    functions,
+    gather,
+    index,
+    linalg,
+    order,
+    reduce,
+    sequence,
+    shape,
+)
 from .activations import elu, gelu, leaky_relu, log_sigmoid, selu, silu
-from .creation import arange, from_numpy, full, ones, rand, randn, tensor, zeros
+from .contraction import einsum
+from .creation import (
+    arange,
+    bernoulli,
+    eye,
+    from_numpy,
+    full,
+    full_like,
+    linspace,
+    ones,
+    ones_like,
+    permutation,
+    rand,
+    rand_like,
+    randint,
+    randn,
+    randn_like,
+    tensor,
+    zeros,
+    zeros_like,
+)
+from .diagonals import diag, diagonal, trace, tril, triu
 from .elementwise import abs_ as abs
 from .elementwise import (
     add,
@@ -51,8 +86,9 @@ from .elementwise import pow_ as pow
 from .error_function import erf, erfc
 from .functions import arctan, ceil, cos, cosh, expm1, floor, log1p, reciprocal, sin, sinh, tan
 from .functions import round_ as round
+from .gather import masked_fill, one_hot, scatter_add, take_along_axis
 from .index import getitem, take
-from .linalg import linear, matmul
+from .linalg import bmm, dot, kron, linear, matmul, outer
 from .order import argsort, cumsum
 from .reduce import all_ as all
 from .reduce import any_ as any
@@ -60,7 +96,24 @@ from .reduce import argmax, argmin, cross_entropy_rows, log_softmax, logsumexp, 
 from .reduce import max_ as max
 from .reduce import min_ as min
 from .reduce import sum_ as sum
-from .shape import broadcast_to, concatenate, expand_dims, reshape, split, squeeze, stack, sum_to, swapaxes, transpose
+from .sequence import flip, pad, repeat, roll, tile
+from .shape import (
+    broadcast_to,
+    cat,
+    chunk,
+    concatenate,
+    expand_dims,
+    flatten,
+    moveaxis,
+    ravel,
+    reshape,
+    split,
+    squeeze,
+    stack,
+    sum_to,
+    swapaxes,
+    transpose,
+)
 
 __all__ = [
     "abs",
@@ -74,8 +127,12 @@ __all__ = [
     "argmin",
     "argsort",
     "astype",
+    "bernoulli",
+    "bmm",
     "broadcast_to",
+    "cat",
     "ceil",
+    "chunk",
     "clip",
     "clone",
     "concatenate",
@@ -83,7 +140,11 @@ __all__ = [
     "cosh",
     "cross_entropy_rows",
     "cumsum",
+    "diag",
+    "diagonal",
     "div",
+    "dot",
+    "einsum",
     "elu",
     "eq",
     "erf",
@@ -91,16 +152,22 @@ __all__ = [
     "exp",
     "expand_dims",
     "expm1",
+    "eye",
+    "flatten",
+    "flip",
     "floor",
     "from_numpy",
     "full",
+    "full_like",
     "ge",
     "gelu",
     "getitem",
     "gt",
+    "kron",
     "le",
     "leaky_relu",
     "linear",
+    "linspace",
     "log",
     "log1p",
     "log_sigmoid",
@@ -111,25 +178,39 @@ __all__ = [
     "logical_xor",
     "logsumexp",
     "lt",
+    "masked_fill",
     "matmul",
     "max",
     "maximum",
     "mean",
     "min",
     "minimum",
+    "moveaxis",
     "mul",
     "ne",
     "neg",
     "norm",
+    "one_hot",
     "ones",
+    "ones_like",
+    "outer",
+    "pad",
+    "permutation",
     "pow",
     "prod",
     "rand",
+    "rand_like",
+    "randint",
     "randn",
+    "randn_like",
+    "ravel",
     "reciprocal",
     "relu",
+    "repeat",
     "reshape",
+    "roll",
     "round",
+    "scatter_add",
     "selu",
     "sigmoid",
     "sign",
@@ -149,16 +230,36 @@ __all__ = [
     "sum_to",
     "swapaxes",
     "take",
+    "take_along_axis",
     "tan",
     "tanh",
     "tensor",
+    "tile",
+    "trace",
     "transpose",
+    "tril",
+    "triu",
     "var",
     "where",
     "zeros",
+    "zeros_like",
 ]
 
-MODULES = (activations, elementwise, error_function, functions, index, linalg, order, reduce, shape)
+MODULES = (
+    activations,
+    contraction,
+    diagonals,
+    elementwise,
+    error_function,
+    functions,
+    gather,
+    index,
+    linalg,
+    order,
+    reduce,
+    sequence,
+    shape,
+)
 
 
 def all_ops() -> dict[str, Op]:

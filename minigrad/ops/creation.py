@@ -8,7 +8,7 @@ import numpy as np
 
 from minigrad import random
 from minigrad.arithmetic import spread
-from minigrad.errors import DtypeError
+from minigrad.errors import DtypeError, ShapeError
 from minigrad.tape import Tensor, wrap
 
 
@@ -31,6 +31,11 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
             [3., 4.]])
     """
     return Tensor(data, dtype, requires_grad)
+
+
+def as_tensor(data: Any) -> Tensor:
+    """The tensor itself; of anything else, a tensor with a copy of it."""
+    return data if isinstance(data, Tensor) else Tensor(data)
 
 
 def from_numpy(array: Any) -> Tensor:
@@ -83,6 +88,61 @@ def arange(*bounds: float, dtype: Any = None, requires_grad: bool = False) -> Te
     return made(np.arange(*bounds, dtype=kind), requires_grad)
 
 
+def linspace(start: float, stop: float, num: int = 50, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
+    """`num` evenly spaced numbers from start to stop, both included.
+
+    >>> linspace(0, 1, 5)
+    tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
+    """
+    if num < 0:
+        raise ShapeError(f"linspace: num={num} is no count of numbers; expected 0 or more")
+    return made(np.linspace(float(start), float(stop), num).astype(dtype), requires_grad)
+
+
+def eye(n: int, m: int | None = None, k: int = 0, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
+    """The identity matrix of n rows (and m columns), or one with its ones on the k-th diagonal.
+
+    >>> eye(2)
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    return made(np.eye(n, m, k, dtype), requires_grad)
+
+
+def like(x: Any, dtype: Any) -> tuple[tuple[int, ...], Any]:
+    """The shape of x, and `dtype` or else the dtype of x."""
+    x = as_tensor(x)
+    return x.shape, x.dtype if dtype is None else dtype
+
+
+def zeros_like(x: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Zeros in the shape of x, and in its dtype unless another is given.
+
+    >>> zeros_like([1.0, 2.0])
+    tensor([0., 0.])
+    """
+    return made(np.zeros(*like(x, dtype)), requires_grad)
+
+
+def ones_like(x: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Ones in the shape of x, and in its dtype unless another is given.
+
+    >>> ones_like([1.0, 2.0])
+    tensor([1., 1.])
+    """
+    return made(np.ones(*like(x, dtype)), requires_grad)
+
+
+def full_like(x: Any, value: float, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """`value` everywhere, in the shape of x, and in its dtype unless another is given.
+
+    >>> full_like([1.0, 2.0], 0.5)
+    tensor([0.5, 0.5])
+    """
+    shape, kind = like(x, dtype)
+    return made(np.full(shape, value, kind), requires_grad)
+
+
 def rand(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """Uniform on [0, 1), from the generator that manual_seed sets: rand(2, 3) or rand((2, 3)).
 
@@ -101,3 +161,81 @@ def randn(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> 
     """
     tensor = random.draw("standard_normal", spread(shape), dtype)
     return tensor.requires_grad_() if requires_grad else tensor
+
+
+def floating(name: str, x: Any, dtype: Any) -> tuple[tuple[int, ...], Any]:
+    """The shape of x and the dtype to draw in: x's own must be one of real numbers, or another be given."""
+    shape, kind = like(x, dtype)
+    if np.dtype(kind) not in (np.float32, np.float64):
+        raise DtypeError(f"{name} draws float32 or float64, x has {np.dtype(kind)}: give dtype=")
+    return shape, kind
+
+
+def rand_like(x: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Uniform on [0, 1) in the shape of x, and in its dtype unless another is given; x of whole numbers needs one (DtypeError).
+
+    >>> rand_like([1.0, 2.0]).shape
+    (2,)
+    """
+    shape, kind = floating("rand_like", x, dtype)
+    return rand(shape, dtype=kind, requires_grad=requires_grad)
+
+
+def randn_like(x: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Standard normal in the shape of x, and in its dtype unless another is given; x of whole numbers needs one (DtypeError).
+
+    >>> randn_like([1.0, 2.0]).shape
+    (2,)
+    """
+    shape, kind = floating("randn_like", x, dtype)
+    return randn(shape, dtype=kind, requires_grad=requires_grad)
+
+
+def randint(low: int, high: Any = None, size: Any = (), dtype: Any = np.int64) -> Tensor:
+    """Whole numbers from `low` up to, not with, `high`; from 0 to `low` if that is all: randint(2, 5, (3,)) or randint(5, (3,)).
+
+    All are equally likely. Drawn from the generator that manual_seed sets. Raises ShapeError if there is no number to draw.
+
+    >>> random.manual_seed(0); first = randint(10, (4,)); random.manual_seed(0); (first == randint(0, 10, (4,))).tolist()
+    [True, True, True, True]
+    """
+    if isinstance(high, tuple | list):
+        high, size = None, high
+    first, last = (0, low) if high is None else (low, high)
+    if first >= last:
+        raise ShapeError(f"randint: there is no whole number from {first} up to, not with, {last}")
+    return random.draw("integers", tuple(size) if isinstance(size, tuple | list) else (size,), dtype, int(first), int(last))
+
+
+def permutation(x: Any) -> Tensor:
+    """The numbers from 0 to x - 1 in random order (int64); of a tensor, a copy with its rows in random order, which has gradients.
+
+    Drawn from the generator that manual_seed sets.
+
+    >>> sorted(permutation(4).tolist())
+    [0, 1, 2, 3]
+    """
+    if isinstance(x, int | np.integer):
+        if x < 0:
+            raise ShapeError(f"permutation({x}): expected a count of 0 or more, or a tensor")
+        return random.shuffled(int(x))
+    x = as_tensor(x)
+    if not x.ndim:
+        raise ShapeError("permutation of a tensor without axes: expected a whole number, or a tensor with rows")
+    rows: Tensor = x[random.shuffled(x.shape[0])]
+    return rows
+
+
+def bernoulli(p: Any) -> Tensor:
+    """1 with probability p, else 0, element by element: p is a tensor of probabilities, and gives its shape and dtype.
+
+    The result is a constant. Drawn from the generator that manual_seed sets. p of 1 and more always gives 1; 0, less and NaN never do.
+
+    >>> bernoulli([0.0, 1.0])
+    tensor([0., 1.])
+    """
+    p = as_tensor(p)
+    if p.dtype.kind != "f":
+        raise DtypeError(f"bernoulli: p holds probabilities, real numbers from 0 to 1, got {p.dtype}")
+    hits: Tensor = rand(p.shape, dtype=p.dtype) < p.detach()
+    return hits.astype(p.dtype)

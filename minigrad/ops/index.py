@@ -8,17 +8,22 @@ from typing import Any
 import numpy as np
 
 from minigrad.arrays import bare_index
-from minigrad.errors import ShapeError
+from minigrad.errors import DtypeError, ShapeError
 from minigrad.op import Into, op
 from minigrad.tape import Tensor
 
 
 def add_at(buffer: Any, g: Any, x_shape: Any, index: Any) -> None:
     """buffer[index] += g, with places that occur twice counted twice."""
-    if is_basic(index):
+    if is_basic(index) or is_mask(index):
         buffer[index] += g
     else:
         np.add.at(buffer, index, g)
+
+
+def is_mask(index: Any) -> bool:
+    """True for one array of booleans, which reads each element once at most."""
+    return isinstance(index, np.ndarray) and index.dtype == np.bool_
 
 
 def is_basic(index: Any) -> bool:
@@ -43,17 +48,48 @@ def scatter(x: Any, *, shape: Any, index: Any) -> Any:
 @op(view=True, x=Into(lambda g, x_shape, index: scatter(g, shape=x_shape, index=index), add=add_at))
 def getitem_(x: Any, *, index: Any) -> Any:
     """x[index] for ints, slices, None, ..., integer and boolean arrays, as NumPy indexes.   (n) -> (k)"""
-    return x[index]
+    try:
+        return x[index]
+    except (IndexError, ValueError, TypeError) as problem:
+        raise refused(x.shape, index, problem) from None
+
+
+def refused(shape: tuple[int, ...], index: Any, problem: Exception) -> Exception:
+    """The sentence about an index that NumPy does not take."""
+    parts = index if isinstance(index, tuple) else (index,)
+    wrong = [part for part in parts if np.asarray(part).dtype.kind not in "iubO"] if not isinstance(problem, ValueError) else []
+    if wrong:
+        kind = np.asarray(wrong[0]).dtype
+        return DtypeError(
+            f"x[index] with a part of {kind} in the index, for shape {shape}: an index is made of whole numbers, slices, None, ... and "
+            "arrays of whole numbers or booleans; astype('int64') makes places of numbers, a comparison makes a mask"
+        )
+    return ShapeError(f"x[index] of shape {shape} with the index ({', '.join(map(said, parts))}): {problem}")
+
+
+def said(part: Any) -> str:
+    """A part of an index in few words."""
+    if isinstance(part, slice):
+        return ":".join(["" if bound is None else str(bound) for bound in (part.start, part.stop)]) + (f":{part.step}" if part.step else "")
+    if isinstance(part, np.ndarray) and part.ndim:
+        return f"{part.dtype}{part.shape}"
+    return "..." if part is Ellipsis else str(part)
 
 
 def getitem(x: Any, index: Any) -> Tensor:
-    """x[index] for ints, slices, None, ..., integer and boolean arrays, as NumPy indexes. Basic indices give views.   (n) -> (k)
+    """x[index] for ints, slices, None, ..., integer and boolean arrays, as NumPy indexes.   (n) -> (k)
+
+    Whole numbers, slices, None and ... give views; arrays, lists and tensors of whole numbers (which may repeat, and count from the end
+    if negative) or of booleans give new memory. Raises ShapeError for what lies outside or does not fit, DtypeError for other numbers.
 
     >>> getitem([1.0, 2.0, 3.0], index=[0, 2])
     tensor([1., 3.])
     """
     if not is_basic(index):
-        index = bare_index(index)
+        try:
+            index = bare_index(index)
+        except ValueError as problem:
+            raise ShapeError(f"x[index] of shape {np.shape(x)}: a list in the index is no array: {problem}") from None
     return getitem_(x, index=index)
 
 

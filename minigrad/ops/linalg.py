@@ -11,7 +11,9 @@ from minigrad.errors import ShapeError
 from minigrad.op import op
 from minigrad.tape import Tensor
 
-from .shape import expand_dims, reshape, sum_to
+from .creation import as_tensor
+from .elementwise import mul
+from .shape import expand_dims, moveaxis, ravel, reshape, sum_to
 
 
 def matmul_grad_a(g: Tensor, a_shape: tuple[int, ...], b: Tensor) -> Tensor:
@@ -82,6 +84,69 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:
     tensor([[11.5]])
     """
     return linear_(x, weight, bias)
+
+
+@op(
+    a=lambda g, a_shape, b: reshape(matmul(g, ravel(b)), shape=a_shape),
+    b=lambda g, a, b_shape: reshape(matmul(ravel(a), g), shape=b_shape),
+)
+def outer(a: Any, b: Any) -> Any:
+    """Every element of a times every element of b; both count as vectors, whatever their shapes.   (m),(n) -> (m,n)
+
+    >>> outer([1.0, 2.0], [3.0, 4.0])
+    tensor([[3., 4.],
+            [6., 8.]])
+    """
+    return np.outer(a, b)
+
+
+def dot(a: Any, b: Any) -> Tensor:
+    """NumPy's dot: the sum over the last axis of a and the last but one of b (its only one, if it is a vector).   (n),(n) -> ()
+
+    A number or a tensor without axes multiplies. Unlike matmul's, the other axes of b do not broadcast beside those of a: they follow them.
+
+    >>> dot([1.0, 2.0], [3.0, 4.0])
+    tensor(11.)
+    """
+    if np.ndim(a) == 0 or np.ndim(b) == 0:
+        return mul(a, b)
+    a, b = as_tensor(a), as_tensor(b)
+    if a.shape[-1] != b.shape[-min(b.ndim, 2)]:
+        raise ShapeError(
+            f"dot: shapes {a.shape} and {b.shape}: the last axis of the first has length {a.shape[-1]}, the axis "
+            f"{-min(b.ndim, 2)} of the second {b.shape[-min(b.ndim, 2)]}; they are summed together and must be equal"
+        )
+    if b.ndim < 3:
+        return matmul(a, b)
+    columns = reshape(moveaxis(b, -2, 0), shape=(b.shape[-2], math.prod(b.shape[:-2]) * b.shape[-1]))
+    return reshape(matmul(a, columns), shape=(*a.shape[:-1], *b.shape[:-2], b.shape[-1]))
+
+
+def bmm(a: Any, b: Any) -> Tensor:
+    """The product of each pair of matrices of two equally long rows.   (b,m,k),(b,k,n) -> (b,m,n)
+
+    Raises ShapeError for any other shapes: matmul broadcasts.
+
+    >>> bmm([[[1.0, 2.0]]], [[[3.0], [4.0]]])
+    tensor([[[11.]]])
+    """
+    a, b = as_tensor(a), as_tensor(b)
+    if a.ndim != 3 or b.ndim != 3 or a.shape[0] != b.shape[0] or a.shape[2] != b.shape[1]:
+        raise ShapeError(f"bmm: shapes {a.shape} and {b.shape}; expected (batch, m, k) and (batch, k, n): matmul takes all other products")
+    return matmul(a, b)
+
+
+def kron(a: Any, b: Any) -> Tensor:
+    """The Kronecker product: each element of a times the whole of b, in its place.   (m,n),(p,q) -> (r,s)
+
+    >>> kron([1.0, 10.0], [1.0, 2.0])
+    tensor([ 1.,  2., 10., 20.])
+    """
+    a, b = as_tensor(a), as_tensor(b)
+    rank = max(a.ndim, b.ndim)
+    left, right = [(1,) * (rank - x.ndim) + x.shape for x in (a, b)]
+    blocks = reshape(a, shape=[n for length in left for n in (length, 1)]) * reshape(b, shape=[n for length in right for n in (1, length)])
+    return reshape(blocks, shape=[m * n for m, n in zip(left, right, strict=True)])
 
 
 matmul.weight = linear_.weight = 1

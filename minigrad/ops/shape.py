@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from minigrad.arrays import axes_of, axis_of
 from minigrad.errors import ShapeError
 from minigrad.op import op
 from minigrad.tape import Tensor
 
+from .creation import as_tensor
 from .index import getitem
 
 
@@ -134,6 +137,15 @@ def concatenate(xs: Sequence[Any], axis: int = 0) -> Tensor:
     return concatenate_(*xs, axis=axis)
 
 
+def cat(xs: Sequence[Any], axis: int = 0) -> Tensor:
+    """`concatenate` by PyTorch's name.   (m,k),(n,k) -> (m+n,k)
+
+    >>> cat([[1.0], [2.0, 3.0]])
+    tensor([1., 2., 3.])
+    """
+    return concatenate(xs, axis=axis)
+
+
 def stack(xs: Sequence[Any], axis: int = 0) -> Tensor:
     """A sequence of tensors of one shape joined along a new axis.   (n),(n) -> (2,n)
 
@@ -152,9 +164,8 @@ def split(x: Any, parts: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ..
     >>> split([1.0, 2.0, 3.0, 4.0], 2)
     (tensor([1., 2.]), tensor([3., 4.]))
     """
-    x = x if isinstance(x, Tensor) else Tensor(x)
-    if not -x.ndim <= axis < x.ndim:
-        raise ShapeError(f"split: axis {axis} of a tensor of shape {x.shape}")
+    x = as_tensor(x)
+    axis = axis_of("split", axis, x.shape)
     length = x.shape[axis]
     if isinstance(parts, int | np.integer):
         if parts < 1 or length % parts:
@@ -162,5 +173,67 @@ def split(x: Any, parts: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ..
         bounds = list(range(0, length + 1, length // parts)) if length else [0] * (parts + 1)
     else:
         bounds = [0, *parts, length]
-    before = (slice(None),) * (axis % x.ndim)
+    return between(x, bounds, axis)
+
+
+def between(x: Tensor, bounds: Sequence[int], axis: int) -> tuple[Tensor, ...]:
+    """The pieces of x from each of `bounds` to the next."""
+    before = (slice(None),) * axis
     return tuple([getitem(x, index=(*before, slice(start, stop))) for start, stop in pairwise(bounds)])
+
+
+def chunk(x: Any, chunks: int, axis: int = 0) -> tuple[Tensor, ...]:
+    """At most `chunks` pieces along `axis`, all as long as the first but for the last, which may be shorter (PyTorch's meaning).
+
+    The pieces are views. Raises ShapeError for fewer than one.   (2n) -> (n),(n)
+
+    >>> chunk([1.0, 2.0, 3.0, 4.0, 5.0], 3)
+    (tensor([1., 2.]), tensor([3., 4.]), tensor([5.]))
+    """
+    x = as_tensor(x)
+    axis = axis_of("chunk", axis, x.shape)
+    if chunks < 1:
+        raise ShapeError(f"chunk: {chunks} pieces of shape {x.shape}; expected 1 or more")
+    length = x.shape[axis]
+    each = -(-length // chunks)
+    return between(x, [*range(0, length, each), length] if length else [0] * (chunks + 1), axis)
+
+
+def moveaxis(x: Any, source: Any, destination: Any) -> Tensor:
+    """The axes `source` (one, or several) moved to the places `destination`, the others in their order.   (l,m,n) -> (m,n,l)
+
+    >>> moveaxis([[[1.0], [2.0]]], 0, -1).shape
+    (2, 1, 1)
+    """
+    x = as_tensor(x)
+    moved, places = axes_of("moveaxis", source, x.shape), axes_of("moveaxis", destination, x.shape)
+    if len(moved) != len(places):
+        raise ShapeError(f"moveaxis: source={source} has {len(moved)} axes, destination={destination} {len(places)}: give as many")
+    order = [axis for axis in range(x.ndim) if axis not in moved]
+    for place, axis in sorted(zip(places, moved, strict=True)):
+        order.insert(place, axis)
+    return transpose(x, axes=tuple(order))
+
+
+def flatten(x: Any, start: int = 0, stop: int = -1) -> Tensor:
+    """The axes from `start` to `stop` (with it) as one; all of them by default.   (l,m,n) -> (k)
+
+    >>> flatten([[[1.0, 2.0]], [[3.0, 4.0]]], 1).shape
+    (2, 2)
+    """
+    x = as_tensor(x)
+    if not x.ndim:
+        return reshape(x, shape=(1,))
+    first, last = axis_of("flatten", start, x.shape), axis_of("flatten", stop, x.shape)
+    if first > last:
+        raise ShapeError(f"flatten: start={start} lies behind stop={stop} in shape {x.shape}")
+    return reshape(x, shape=(*x.shape[:first], math.prod(x.shape[first : last + 1]), *x.shape[last + 1 :]))
+
+
+def ravel(x: Any) -> Tensor:
+    """All elements as a vector.   (m,n) -> (k)
+
+    >>> ravel([[1.0, 2.0], [3.0, 4.0]])
+    tensor([1., 2., 3., 4.])
+    """
+    return reshape(x, shape=(math.prod(np.shape(x)),))

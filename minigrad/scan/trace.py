@@ -81,7 +81,7 @@ class Trace:
         self.ys: list[Value] = []
         self.carry_kind: Any = None
         self.ys_kind: Any = None
-        self.drawn: list[Any] = []  # how each draw was made: (method of the generator, shape, dtype)
+        self.drawn: list[Any] = []  # how each draw was made: (method of the generator, shape, dtype, bounds if any)
         self.passing: list[Tensor] = []  # what the step worked on and made, for this one run
 
     def key(self) -> Any:
@@ -176,9 +176,9 @@ class Tracer:
         """The step does something that no program can."""
         self.reason = self.reason or reason
 
-    def draw(self, method: str, shape: tuple[int, ...], dtype: Any, tensor: Tensor) -> None:
+    def draw(self, tensor: Tensor, method: str, shape: tuple[int, ...], dtype: Any, *bounds: int) -> None:
         """A random tensor was drawn."""
-        self.trace.drawn.append((method, shape, np.dtype(dtype).str))
+        self.trace.drawn.append((method, shape, np.dtype(dtype).str, *bounds))
         self.enter("draw", self.trace.draws, tensor)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,27 @@ def sum_to(x: Any, shape: Any) -> Any:
     return x
 
 
+def flatten(x: Any, start: int = 0, stop: int = -1) -> Any:
+    shape = x.shape or (1,)
+    start, stop = start % len(shape), stop % len(shape)
+    return anp.reshape(x, (*shape[:start], int(np.prod(shape[start : stop + 1])), *shape[stop + 1 :]))
+
+
+def chunk(x: Any, chunks: int, piece: int, axis: int = 0) -> Any:
+    """A piece of as many elements as it takes for `chunks` of them to hold all."""
+    axis, n = axis % len(x.shape), x.shape[axis]
+    each = max(math.ceil(n / chunks), 1)
+    count = math.ceil(n / each) if n else chunks
+    first = min(piece % count * each, n)
+    return x[(slice(None),) * axis + (slice(first, min(first + each, n)),)]
+
+
 REFERENCES: dict[str, Callable[..., Any]] = {
+    "cat()": lambda *xs, axis=0: anp.concatenate(xs, axis=axis),
+    "chunk()": chunk,
+    "flatten()": flatten,
+    "moveaxis()": lambda x, source, destination: anp.moveaxis(x, source, destination),
+    "ravel()": lambda x: anp.reshape(x, (x.size,)),
     "broadcast_to": lambda x, shape: x + np.zeros(shape),
     "concatenate": lambda *xs, axis=0: anp.concatenate(xs, axis=axis),
     "detach": lambda x: np.array(x),
@@ -31,4 +52,10 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "transpose": lambda x, axes=None: anp.transpose(x, axes and tuple(a % len(axes) for a in axes)),
 }
 
-TORCH: dict[str, Callable[..., Any]] = {}
+TORCH: dict[str, Callable[..., Any]] = {
+    "cat()": lambda t, *xs, axis=0: t.cat(xs, axis),
+    "chunk()": lambda t, x, chunks, piece, axis=0: t.chunk(x, chunks, axis)[piece],
+    "flatten()": lambda t, x, start=0, stop=-1: t.flatten(x, start, stop),
+    "moveaxis()": lambda t, x, source, destination: t.moveaxis(x, source, destination),
+    "ravel()": lambda t, x: t.ravel(x),
+}

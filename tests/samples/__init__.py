@@ -7,10 +7,10 @@ of that name in tests/references; all its tests exist already.
 
 from __future__ import annotations
 
-from . import elementwise, index, linalg, order, reduce, shape
+from . import contraction, diagonals, elementwise, gather, index, linalg, order, reduce, sequence, shape
 from .making import LAYOUTS, Sample
 
 __all__ = ["LAYOUTS", "SAMPLES", "Sample"]
 
-FAMILIES = (elementwise, index, linalg, order, reduce, shape)
+FAMILIES = (contraction, diagonals, elementwise, gather, index, linalg, order, reduce, sequence, shape)
 SAMPLES: dict[str, list[Sample]] = {name: found for family in FAMILIES for name, found in family.SAMPLES.items()}

@@ -24,7 +24,7 @@ def affine() -> list[Sample]:
     return [*found, Sample((spaced(2, 3), spaced(0, 3), None)), *laid(spaced(3, 4), spaced(2, 4), spaced(2))]
 
 
-def outer() -> list[Sample]:
+def row_lists() -> list[Sample]:
     """Pairs of row lists: one axis, several leading ones, one column, none of rows or of columns."""
     shapes: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
         ((5, 3), (5, 4)), ((3,), (4,)), ((2, 5, 3), (2, 5, 4)), ((1, 3), (1, 4)), ((40, 37), (40, 2)), ((40, 37), (40, 1)),
@@ -33,8 +33,28 @@ def outer() -> list[Sample]:
     return [Sample((spaced(*a), spaced(*b))) for a, b in shapes] + laid(spaced(3, 4), spaced(3, 2)) + laid(spaced(2, 3, 4), spaced(2, 3, 2))
 
 
+def pairs(*shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> list[Sample]:
+    """Two arrays of these shapes."""
+    return [Sample((spaced(*a), spaced(*b))) for a, b in shapes]
+
+
+ANY = pairs(
+    ((2,), (3,)), ((2, 3), (4,)), ((), (3,)), ((2, 1), ()), ((), ()), ((1,), (1,)), ((0,), (3,)), ((2, 2), (0, 3)), ((2, 1, 2), (2, 3)),
+    ((2,), (2, 1, 3)),
+)  # fmt: skip
+
 SAMPLES: dict[str, list[Sample]] = {
+    "bmm()": pairs(((2, 3, 4), (2, 4, 5)), ((1, 1, 1), (1, 1, 1)), ((0, 2, 3), (0, 3, 2)), ((2, 3, 0), (2, 0, 4)), ((2, 0, 3), (2, 3, 1)))
+    + laid(spaced(3, 2, 4), spaced(3, 4, 2)),
+    "dot()": pairs(
+        ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 4)), ((2, 3, 4), (4,)), ((2, 3, 4), (4, 2)), ((2, 3), (4, 3, 2)),
+        ((3,), (2, 3, 2)), ((2, 2, 3), (4, 3, 1)), ((), (2, 3)), ((3,), ()), ((), ()), ((0,), (0,)), ((2, 0), (0, 3)), ((2, 0), (3, 0, 2)),
+        ((0, 2), (3, 2, 2)),
+    )
+    + laid(spaced(3, 4), spaced(2, 4, 3)),
+    "kron()": ANY + laid(spaced(3, 2), spaced(3, 4)),
+    "outer": ANY + laid(spaced(3, 4), spaced(3, 2)),
     "linear": affine(),
     "matmul": products(),
-    "outer_sum": outer(),
+    "outer_sum": row_lists(),
 }  # fmt: skip
