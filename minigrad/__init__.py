@@ -20,6 +20,7 @@ from minigrad.errors import DtypeError, MutationError, ShapeError, TapeError  # 
 from minigrad.grad import grad, hvp, value_and_grad, vjp  # noqa: E402
 from minigrad.io import load, save  # noqa: E402
 from minigrad.ledger import ledger  # noqa: E402
+from minigrad.nn.summary import summary  # noqa: E402
 from minigrad.op import elementwise, op  # noqa: E402
 from minigrad.ops import *  # noqa: E402, F403
 from minigrad.random import get_rng_state, manual_seed, set_rng_state  # noqa: E402
@@ -56,6 +57,7 @@ __all__ = [
     "set_rng_state",
     "show",
     "show_config",
+    "summary",
     "value_and_grad",
     "vjp",
     *ops.__all__,

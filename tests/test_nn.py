@@ -445,7 +445,7 @@ def test_cross_entropy_against_its_formula(rng, shape, as_target):
     assert losses.shape == target.shape
     assert np.allclose(losses, expected, rtol=0, atol=1e-13)
     assert abs(nn.cross_entropy(logits, target).item() - expected.mean()) < 1e-13
-    assert abs(nn.CrossEntropyLoss("sum")(logits, target).item() - expected.sum()) < 1e-12
+    assert abs(nn.CrossEntropyLoss(reduction="sum")(logits, target).item() - expected.sum()) < 1e-12
     cotangent = rng.standard_normal(target.shape)
     losses.backward(cotangent)
     by_hand = np.expand_dims(cotangent, axis) * (np.exp(log_softmax(logits.numpy(), axis)) - one_hot)
@@ -511,7 +511,11 @@ def test_mse_against_its_formula(rng):
             mg.DtypeError,
             "cross_entropy: targets are class numbers (whole numbers), got float64; make them with .astype('int64')",
         ),
-        (lambda: nn.cross_entropy([[1, 2]], [0]), mg.DtypeError, "cross_entropy: logits must be floating, got int64"),
+        (
+            lambda: nn.cross_entropy([[1, 2]], [0]),
+            mg.DtypeError,
+            "cross_entropy: logits must be floating, got int64: convert it with .astype('float32')",
+        ),
         (lambda: nn.cross_entropy(mg.ones(1, 3), [3]), mg.ShapeError, "cross_entropy: targets run from 3 to 3; 3 classes allow 0 to 2"),
         (lambda: nn.cross_entropy(mg.ones(1, 3), [-1]), mg.ShapeError, "cross_entropy: targets run from -1 to -1; 3 classes allow 0 to 2"),
     ],
@@ -524,8 +528,8 @@ def test_losses_refuse_in_sentences(call, kind, sentence):
 
 def test_losses_of_nothing():
     logits = mg.zeros(0, 3, requires_grad=True)
-    assert nn.cross_entropy(logits, np.zeros(0, int), "none").shape == (0,)
-    nn.cross_entropy(logits, [], "sum").backward()
+    assert nn.cross_entropy(logits, np.zeros(0, int), reduction="none").shape == (0,)
+    nn.cross_entropy(logits, [], reduction="sum").backward()
     assert logits.grad.shape == (0, 3)
 
 

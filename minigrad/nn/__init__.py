@@ -4,30 +4,108 @@ from __future__ import annotations
 
 from . import init
 from .cells import GRUCell, LSTMCell, RNNCell
+from .containers import ModuleDict, ModuleList, Sequential
+from .conv import Conv1d, conv1d
+from .distances import (
+    cosine_embedding_loss,
+    cosine_similarity,
+    huber_loss,
+    l1_loss,
+    mse_loss,
+    pairwise_distance,
+    smooth_l1_loss,
+    triplet_margin_loss,
+)
 from .dropout import Dropout, dropout
-from .layers import Embedding, Linear, Sequential
-from .losses import CrossEntropyLoss, MSELoss, cross_entropy, mse_loss
+from .embedding import Embedding, EmbeddingBag
+from .layers import Flatten, Identity, Linear
+from .likelihoods import binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy, kl_div, nll_loss
+from .losses import (
+    BCELoss,
+    BCEWithLogitsLoss,
+    CosineEmbeddingLoss,
+    CrossEntropyLoss,
+    HuberLoss,
+    KLDivLoss,
+    L1Loss,
+    MSELoss,
+    NLLLoss,
+    SmoothL1Loss,
+    TripletMarginLoss,
+)
 from .module import Module, Parameter, StateDictError
+from .norm import BatchNorm1d, LayerNorm, batch_norm, layer_norm
+from .pooling import (
+    AdaptiveAvgPool1d,
+    AdaptiveMaxPool1d,
+    AvgPool1d,
+    MaxPool1d,
+    adaptive_avg_pool1d,
+    adaptive_max_pool1d,
+    avg_pool1d,
+    max_pool1d,
+)
 from .recurrent import GRU, LSTM, RNN
+from .summary import summary
 
 __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "AdaptiveAvgPool1d",
+    "AdaptiveMaxPool1d",
+    "AvgPool1d",
+    "BCELoss",
+    "BCEWithLogitsLoss",
+    "BatchNorm1d",
+    "Conv1d",
+    "CosineEmbeddingLoss",
     "CrossEntropyLoss",
     "Dropout",
     "Embedding",
+    "EmbeddingBag",
+    "Flatten",
     "GRUCell",
+    "HuberLoss",
+    "Identity",
+    "KLDivLoss",
+    "L1Loss",
     "LSTMCell",
+    "LayerNorm",
     "Linear",
     "MSELoss",
+    "MaxPool1d",
     "Module",
+    "ModuleDict",
+    "ModuleList",
+    "NLLLoss",
     "Parameter",
     "RNNCell",
     "Sequential",
+    "SmoothL1Loss",
     "StateDictError",
+    "TripletMarginLoss",
+    "adaptive_avg_pool1d",
+    "adaptive_max_pool1d",
+    "avg_pool1d",
+    "batch_norm",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "conv1d",
+    "cosine_embedding_loss",
+    "cosine_similarity",
     "cross_entropy",
     "dropout",
+    "huber_loss",
     "init",
+    "kl_div",
+    "l1_loss",
+    "layer_norm",
+    "max_pool1d",
     "mse_loss",
+    "nll_loss",
+    "pairwise_distance",
+    "smooth_l1_loss",
+    "summary",
+    "triplet_margin_loss",
 ]

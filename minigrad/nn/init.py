@@ -47,6 +47,69 @@ def zeros_(tensor: Tensor) -> Tensor:
     return tensor.assign_(0.0)
 
 
+def ones_(tensor: Tensor) -> Tensor:
+    """`tensor`, filled with ones.
+
+    >>> ones_(Tensor([0.0, 2.0]))
+    tensor([1., 1.])
+    """
+    return tensor.assign_(1.0)
+
+
+def eye_(tensor: Tensor) -> Tensor:
+    """`tensor`, filled with the identity: ones on the diagonal of a matrix, zeros elsewhere. Raises ShapeError for other than two axes.
+
+    >>> eye_(Tensor([[5.0, 5.0, 5.0], [5.0, 5.0, 5.0]]))
+    tensor([[1., 0., 0.],
+            [0., 1., 0.]])
+    """
+    if tensor.ndim != 2:
+        raise ShapeError(f"eye_ wants a matrix; this tensor has shape {tensor.shape}")
+    return tensor.assign_(np.eye(tensor.shape[0], tensor.shape[1]))
+
+
+def fans(tensor: Tensor, what: str) -> tuple[int, int]:
+    """fan_in and fan_out of a weight (out, in, ...): in x ... and out x .... Raises ShapeError for fewer than two axes."""
+    if tensor.ndim < 2:
+        raise ShapeError(f"{what} wants a weight of two axes or more, (out, in, ...); this tensor has shape {tensor.shape}")
+    field = math.prod(tensor.shape[2:])
+    return tensor.shape[1] * field, tensor.shape[0] * field
+
+
+GAINS = {"linear": 1.0, "conv1d": 1.0, "sigmoid": 1.0, "tanh": 5.0 / 3.0, "relu": math.sqrt(2.0), "selu": 0.75}
+
+
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+    """By how much a weight should be larger so that signals keep their size through this activation; PyTorch's table.
+
+    1 for linear, conv1d and sigmoid, 5/3 for tanh, sqrt(2) for relu, 3/4 for selu, and sqrt(2 / (1 + slope^2)) for leaky_relu, whose slope
+    is `param` (0.01 if None). Raises ValueError for any other word.
+
+    >>> calculate_gain("leaky_relu", 1.0)
+    1.0
+    """
+    if nonlinearity == "leaky_relu":
+        return math.sqrt(2.0 / (1.0 + (0.01 if param is None else param) ** 2))
+    if nonlinearity not in GAINS:
+        raise ValueError(f"calculate_gain: nonlinearity={nonlinearity!r} is not one of {', '.join(map(repr, [*GAINS, 'leaky_relu']))}")
+    return GAINS[nonlinearity]
+
+
+def xavier_std(tensor: Tensor, gain: float, what: str) -> float:
+    """gain sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio, 2010)."""
+    total = sum(fans(tensor, what))
+    return gain * math.sqrt(2.0 / total) if total else 0.0
+
+
+def kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str, what: str) -> float:
+    """gain / sqrt(fan) (He et al., 2015)."""
+    fan_in, fan_out = fans(tensor, what)
+    if mode not in ("fan_in", "fan_out"):
+        raise ValueError(f"{what}: mode={mode!r} is not one of 'fan_in', 'fan_out'")
+    fan = fan_in if mode == "fan_in" else fan_out
+    return calculate_gain(nonlinearity, a) / math.sqrt(fan) if fan else 0.0
+
+
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     """`tensor`, filled from U(-a, a) with a = gain sqrt(6 / (fan_in + fan_out)): signals keep their variance (Glorot and Bengio, 2010).
 
@@ -55,11 +118,39 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     >>> abs(xavier_uniform_(Tensor([[0.0] * 3] * 3)).numpy()).max() <= 1.0
     np.True_
     """
-    if tensor.ndim < 2:
-        raise ShapeError(f"xavier_uniform_ wants a weight of two axes or more, (out, in, ...); this tensor has shape {tensor.shape}")
-    fans = (tensor.shape[0] + tensor.shape[1]) * math.prod(tensor.shape[2:])
-    bound = gain * math.sqrt(6.0 / fans) if fans else 0.0
+    bound = math.sqrt(3.0) * xavier_std(tensor, gain, "xavier_uniform_")
     return uniform_(tensor, -bound, bound)
+
+
+def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
+    """`tensor`, filled from N(0, s^2) with s = gain sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio, 2010). Raises as xavier_uniform_ does.
+
+    >>> xavier_normal_(Tensor([[1.0, 2.0]]), gain=0.0)
+    tensor([[0., 0.]])
+    """
+    return normal_(tensor, 0.0, abs(xavier_std(tensor, gain, "xavier_normal_")))
+
+
+def kaiming_uniform_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Tensor:
+    """`tensor`, filled from U(-b, b) with b = gain sqrt(3 / fan), for layers before a rectifier (He et al., 2015).
+
+    The gain is calculate_gain(nonlinearity, a), where `a` is the slope of a leaky_relu; the fan is fan_in, or fan_out if `mode` says so.
+    Raises ShapeError for fewer than two axes, ValueError for words that do not exist.
+
+    >>> abs(kaiming_uniform_(Tensor([[0.0] * 6] * 2)).numpy()).max() <= 1.0
+    np.True_
+    """
+    bound = math.sqrt(3.0) * kaiming_std(tensor, a, mode, nonlinearity, "kaiming_uniform_")
+    return uniform_(tensor, -bound, bound)
+
+
+def kaiming_normal_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Tensor:
+    """`tensor`, filled from N(0, s^2) with s = gain / sqrt(fan) (He et al., 2015). Settings and errors are those of kaiming_uniform_.
+
+    >>> kaiming_normal_(Tensor(np.zeros((2, 3)))).shape
+    (2, 3)
+    """
+    return normal_(tensor, 0.0, kaiming_std(tensor, a, mode, nonlinearity, "kaiming_normal_"))
 
 
 def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:

@@ -1,19 +1,19 @@
-"""Layers without memory: Linear, Embedding, and Sequential to put layers in a row."""
+"""Linear, and what all layers ask of their input and their sizes; Flatten and Identity, which change no number."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
 from minigrad.errors import DtypeError, ShapeError
-from minigrad.ops import linear, take
+from minigrad.ops import linear
 from minigrad.tape import Tensor
 
 from . import init
 from .module import Module, Parameter
+from .reduction import as_tensor
 
 
 def in_dtype(layer: Module, x: Any, dtype: np.dtype[Any], what: str = "input") -> Tensor:
@@ -32,51 +32,6 @@ def check_sizes(layer: Module, **sizes: int) -> None:
     for name, size in sizes.items():
         if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
             raise ValueError(f"{type(layer).__name__}: {name} must be a whole number from 1, got {size!r}")
-
-
-class Sequential(Module):
-    """Modules called one after another. It has a length, iterates, and an index gives a module, a slice a Sequential of the same modules.
-
-    >>> model = Sequential(Linear(2, 4), Linear(4, 1))
-    >>> model
-    Sequential(
-      (0): Linear(in_features=2, out_features=4, bias=True)
-      (1): Linear(in_features=4, out_features=1, bias=True)
-    )  # 17 parameters
-    >>> len(model), model[-1]
-    (2, Linear(in_features=4, out_features=1, bias=True)  # 5 parameters)
-    """
-
-    def __init__(self, *modules: Module) -> None:
-        super().__init__()
-        for place, module in enumerate(modules):
-            if not isinstance(module, Module):
-                raise TypeError(f"Sequential takes modules, got {type(module).__name__} in place {place}")
-            setattr(self, str(place), module)
-
-    def forward(self, x: Any) -> Any:
-        """The last module's output for the first module's input x."""
-        for module in self:
-            x = module(x)
-        return x
-
-    def __len__(self) -> int:
-        return len(list(iter(self)))
-
-    def __iter__(self) -> Iterator[Module]:
-        return iter([value for value in vars(self).values() if isinstance(value, Module)])
-
-    @overload
-    def __getitem__(self, index: int) -> Module: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequential: ...
-    def __getitem__(self, index: int | slice) -> Module:
-        modules = list(self)
-        if not isinstance(index, slice):
-            return modules[index]
-        part = Sequential()
-        vars(part).update((str(place), module) for place, module in enumerate(modules[index]))  # the modules keep their paths in the whole
-        return part
 
 
 class Linear(Module):
@@ -111,35 +66,44 @@ class Linear(Module):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
-class Embedding(Module):
-    """A table of vectors: whole numbers of any shape (...) -> (..., embedding_dim).
+class Flatten(Module):
+    """The axes from `start_dim` to `end_dim` as one: by default (N, ...) -> (N, product of the others).
 
-    Parameter `weight` (num_embeddings, embedding_dim), standard normal at the start, as in PyTorch. Raises ShapeError for an index out of
-    range (negative ones too), DtypeError for indices that are not whole numbers.
-
-    >>> Embedding(10, 4)([[1, 2, 1]]).shape
-    (1, 3, 4)
+    >>> Flatten()(np.zeros((2, 3, 4), np.float32)).shape
+    (2, 12)
     """
 
-    def __init__(self, num_embeddings: int, embedding_dim: int, *, dtype: Any = np.float32) -> None:
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()
-        check_sizes(self, num_embeddings=num_embeddings, embedding_dim=embedding_dim)
-        self.num_embeddings = num_embeddings
-        self.embedding_dim = embedding_dim
-        self.weight = init.normal_(Parameter(np.zeros((num_embeddings, embedding_dim), dtype)))
+        self.start_dim = start_dim
+        self.end_dim = end_dim
 
-    def forward(self, indices: Any) -> Tensor:
-        """The rows of the table at `indices`."""
-        places = np.asarray(indices)
-        if places.dtype.kind not in "iu" and places.size:
-            raise DtypeError(f"{self.label()}: indices are {places.dtype}, expected whole numbers: convert them with .astype('int64')")
-        if places.size and not 0 <= places.min() <= places.max() < self.num_embeddings:
+    def forward(self, x: Any) -> Tensor:
+        """x in its new shape. Raises ShapeError if it has not these axes in this order."""
+        x = as_tensor(x)
+        first, last = (dim + x.ndim if dim < 0 else dim for dim in (self.start_dim, self.end_dim))
+        if not 0 <= first <= last < x.ndim:
             raise ShapeError(
-                f"{self.label()}: indices run from {places.min()} to {places.max()}, num_embeddings={self.num_embeddings} allows 0 to "
-                f"{self.num_embeddings - 1}"
+                f"{self.label()}: input of shape {x.shape} has no axes from start_dim={self.start_dim} to end_dim={self.end_dim}"
             )
-        return take(self.weight, places.astype(np.int64))
+        flat: Tensor = x.reshape(*x.shape[:first], math.prod(x.shape[first : last + 1]), *x.shape[last + 1 :])
+        return flat
 
     def extra_repr(self) -> str:
-        """Rows and columns of the table."""
-        return f"{self.num_embeddings}, {self.embedding_dim}"
+        """The axes."""
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Identity(Module):
+    """Gives its input back: stands where another layer could be. It takes any settings, as in PyTorch, and ignores them.
+
+    >>> Identity()(7)
+    7
+    """
+
+    def __init__(self, *settings: Any, **more: Any) -> None:
+        super().__init__()
+
+    def forward(self, x: Any) -> Any:
+        """x itself."""
+        return x

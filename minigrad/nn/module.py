@@ -6,12 +6,16 @@ An attribute that holds a tensor with `.parameter` set is a parameter, one that 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 
+from minigrad.errors import DtypeError
+from minigrad.hooks import Handle
 from minigrad.tape import Tensor
+
+from .hooks import Hooks
 
 Item = TypeVar("Item")
 
@@ -60,6 +64,7 @@ class Module:
     training: bool
     _buffers: set[str]
     _path = ""  # where the module was last assigned, for error messages only
+    _hooks: Hooks | None = None
 
     def __init__(self) -> None:
         self.training = True
@@ -70,8 +75,10 @@ class Module:
         raise NotImplementedError(f"{self.label()} has no forward()")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """`forward` with the same arguments."""
-        return self.forward(*args, **kwargs)
+        """`forward` with the same arguments, and the hooks around it."""
+        if self._hooks is None:
+            return self.forward(*args, **kwargs)
+        return self._hooks.call(self, args, kwargs)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, Tensor | Module):
@@ -116,6 +123,27 @@ class Module:
     def modules(self) -> Iterator[Module]:
         """This module and all below it, parents first, each once."""
         return (module for _, module in self.named_modules())
+
+    def get_submodule(self, path: str) -> Module:
+        """The module at a path such as 'encoder.0'; '' is this one. Raises AttributeError where there is none."""
+        found = dict(self._walk("")).get(path)
+        if found is None:
+            raise AttributeError(f"{self.label()} has no module '{path}'; it has {', '.join(name for name, _ in self._walk('') if name)}")
+        return found
+
+    def apply(self, function: Callable[[Module], Any]) -> Self:
+        """Call `function` with every module below this one and then with this one: to start weights, for example. Returns the module.
+
+        >>> from minigrad import nn
+        >>> model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+        >>> model = model.apply(lambda module: nn.init.zeros_(module.bias) if isinstance(module, nn.Linear) else None)
+        >>> model[1].bias.item()
+        0.0
+        """
+        for child in self.children():
+            child.apply(function)
+        function(self)
+        return self
 
     def _walk(self, prefix: str) -> Iterator[tuple[str, Module]]:
         """Every path of the tree; a module that stands in two places comes twice."""
@@ -181,6 +209,81 @@ class Module:
         """Set `.grad` of every parameter to None."""
         for parameter in self.parameters():
             parameter.grad = None
+
+    # ---- dtypes and devices
+
+    def to(self, *what: Any) -> Self:
+        """Give floating parameters and buffers another dtype: to("float64"). They stay the same tensors, so an optimiser keeps them.
+
+        A device is taken too, as code for PyTorch has it: "cpu" changes nothing, any other raises ValueError. Raises DtypeError for
+        a dtype that is not floating. Returns the module.
+
+        >>> from minigrad import nn
+        >>> nn.Linear(2, 2).to("float64").weight.dtype
+        dtype('float64')
+        """
+        for wanted in what:
+            if isinstance(wanted, str) and wanted.split(":")[0] in DEVICES:
+                if wanted.split(":")[0] != "cpu":
+                    raise ValueError(f"{self.label()}: device {wanted!r} does not exist here: minigrad computes on the CPU alone")
+                continue
+            try:
+                dtype = np.dtype(wanted)
+            except TypeError:
+                raise TypeError(f"{self.label()}: to() takes a dtype or 'cpu', got {wanted!r}") from None
+            if dtype.kind != "f":
+                raise DtypeError(f"{self.label()}: parameters are floating, they cannot become {dtype}")
+            for tensor in (*self.parameters(), *self.buffers()):
+                if tensor.dtype.kind == "f" and tensor.dtype != dtype:
+                    recast(tensor, dtype)
+            for module in self.modules():
+                if isinstance(vars(module).get("dtype"), np.dtype):
+                    module.__setattr__("dtype", dtype)
+        return self
+
+    def float(self) -> Self:
+        """`to("float32")`."""
+        return self.to(np.float32)
+
+    def double(self) -> Self:
+        """`to("float64")`."""
+        return self.to(np.float64)
+
+    # ---- hooks
+
+    def _add_hook(self, kind: str, hook: Any) -> Handle:
+        """Note a hook in the module's own `_hooks`."""
+        self._ready("registering a hook")
+        if self._hooks is None:
+            self._hooks = Hooks()
+        return self._hooks.add(kind, hook)
+
+    def register_forward_pre_hook(self, hook: Callable[[Any, tuple[Any, ...]], Any]) -> Handle:
+        """Call `hook(module, args)` before each forward; what it returns, if not None, replaces the arguments. Returns a handle.
+
+        `handle.remove()` takes it back, as the end of a `with` block does. A step that a scan traces runs as a loop while hooks are on.
+        """
+        return self._add_hook("before", hook)
+
+    def register_forward_hook(self, hook: Callable[[Any, tuple[Any, ...], Any], Any]) -> Handle:
+        """Call `hook(module, args, output)` after each forward; what it returns, if not None, replaces the output. Returns a handle.
+
+        >>> from minigrad import nn
+        >>> layer = nn.Linear(2, 3)
+        >>> with layer.register_forward_hook(lambda module, args, output: print(output.shape)):
+        ...     _ = layer([[1.0, 2.0]])
+        (1, 3)
+        """
+        return self._add_hook("after", hook)
+
+    def register_full_backward_hook(self, hook: Callable[[Any, tuple[Any, ...], tuple[Any, ...]], Any]) -> Handle:
+        """Call `hook(module, grad_input, grad_output)` in each backward pass, once both are known. Returns a handle.
+
+        `grad_input` has a place for each positional argument, `grad_output` for the output or each item of a tuple of them: None for
+        what is no tensor, requires no gradient, or got none. A tuple (or a tensor) that the hook returns replaces grad_input. Where no
+        argument requires a gradient, the hook is called when grad_output is known.
+        """
+        return self._add_hook("backward", hook)
 
     # ---- saving and loading
 
@@ -249,6 +352,24 @@ class Module:
 
     def __repr__(self) -> str:
         return f"{self._tree()}  # {sum(parameter.size for parameter in self.parameters()):,} parameters"
+
+
+DEVICES = ("cpu", "cuda", "mps", "xpu", "meta")
+
+
+def recast(tensor: Tensor, dtype: np.dtype[Any]) -> None:
+    """Give a leaf another dtype in place, and its `.grad` too. A tape that kept the old numbers refuses to be played."""
+    required, grad, node = tensor.requires_grad, tensor.grad, tensor.node
+    tensor.version().bump(f"a change of dtype to {dtype}")
+    tensor.grad = None
+    if node is not None and node.watch is not None:
+        node.watch.tensor = None  # a gradient of the old dtype has nowhere to go
+    tensor.node = None
+    tensor._version = None
+    tensor._array = tensor._array.astype(dtype)
+    tensor.requires_grad_(required)
+    if grad is not None:
+        tensor.grad = Tensor(grad, dtype)
 
 
 def join(path: str, name: str) -> str:

@@ -20,11 +20,13 @@ from . import (
     functions,
     gather,
     index,
+    likelihood,
     linalg,
     order,
     reduce,
     sequence,
     shape,
+    windows,
 )
 from .activations import elu, gelu, leaky_relu, log_sigmoid, selu, silu
 from .contraction import einsum
@@ -114,6 +116,7 @@ from .shape import (
     swapaxes,
     transpose,
 )
+from .windows import overlap_add, sliding_windows
 
 __all__ = [
     "abs",
@@ -194,6 +197,7 @@ __all__ = [
     "ones",
     "ones_like",
     "outer",
+    "overlap_add",
     "pad",
     "permutation",
     "pow",
@@ -217,6 +221,7 @@ __all__ = [
     "silu",
     "sin",
     "sinh",
+    "sliding_windows",
     "softmax",
     "softplus",
     "split",
@@ -254,11 +259,13 @@ MODULES = (
     functions,
     gather,
     index,
+    likelihood,
     linalg,
     order,
     reduce,
     sequence,
     shape,
+    windows,
 )
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from . import contraction, diagonals, elementwise, gather, index, linalg, order, reduce, sequence, shape
+from . import contraction, diagonals, elementwise, gather, index, likelihood, linalg, order, reduce, sequence, shape, windows
 
-FAMILIES = (contraction, diagonals, elementwise, gather, index, linalg, order, reduce, sequence, shape)
+FAMILIES = (contraction, diagonals, elementwise, gather, index, likelihood, linalg, order, reduce, sequence, shape, windows)
 REFERENCES: dict[str, Callable[..., Any]] = {name: found for family in FAMILIES for name, found in family.REFERENCES.items()}
 TORCH: dict[str, Callable[..., Any]] = {name: found for family in FAMILIES for name, found in family.TORCH.items()}

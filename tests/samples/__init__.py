@@ -7,10 +7,10 @@ of that name in tests/references; all its tests exist already.
 
 from __future__ import annotations
 
-from . import contraction, diagonals, elementwise, gather, index, linalg, order, reduce, sequence, shape
+from . import contraction, diagonals, elementwise, gather, index, likelihood, linalg, order, reduce, sequence, shape, windows
 from .making import LAYOUTS, Sample
 
 __all__ = ["LAYOUTS", "SAMPLES", "Sample"]
 
-FAMILIES = (contraction, diagonals, elementwise, gather, index, linalg, order, reduce, sequence, shape)
+FAMILIES = (contraction, diagonals, elementwise, gather, index, likelihood, linalg, order, reduce, sequence, shape, windows)
 SAMPLES: dict[str, list[Sample]] = {name: found for family in FAMILIES for name, found in family.SAMPLES.items()}
