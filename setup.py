@@ -36,6 +36,7 @@ MODULES = {
     "minigrad._elementwise": ("kernels/elementwise.pyx", DIRECTIVES),
     "minigrad._matmul": ("kernels/matmul.pyx", DIRECTIVES),
     "minigrad._program": ("kernels/program.pyx", DIRECTIVES),
+    "minigrad._optim": ("kernels/optim.pyx", DIRECTIVES),
     "minigrad.arithmetic": ("minigrad/arithmetic.py", TAPE),
     "minigrad.tape": ("minigrad/tape.py", TAPE),
     "minigrad.walk": ("minigrad/walk.py", TAPE),

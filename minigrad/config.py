@@ -22,7 +22,7 @@ ENGINE = {
     f"minigrad.{name}": HERE / f"{name.replace('.', '/')}.py"
     for name in ("arithmetic", "tape", "walk", "op", "ops.elementwise", "ops.linalg", "scan.run", "scan.request", "nn.recurrent")
 }  # module -> source
-KERNELS = {f"minigrad._{name}": HERE.parent / f"kernels/{name}.pyx" for name in ("elementwise", "matmul", "program")}
+KERNELS = {f"minigrad._{name}": HERE.parent / f"kernels/{name}.pyx" for name in ("elementwise", "matmul", "program", "optim")}
 COMPILED = {**ENGINE, **KERNELS}
 
 
@@ -72,6 +72,11 @@ def kernels() -> ModuleType | None:
 def products() -> ModuleType:
     """The compiled matrix products, which come with the kernels."""
     return importlib.import_module("minigrad._matmul")
+
+
+def optim_kernel(name: str) -> Any:
+    """A kernel of the optimisers; without kernels a function that has no case, and leaves everything to NumPy."""
+    return getattr(importlib.import_module("minigrad._optim"), name) if kernels() else lambda *arguments: NotImplemented
 
 
 def stale() -> list[str]:

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from minigrad import config
 from minigrad.tape import Tensor
 
 Array = np.ndarray[Any, Any]
 BLOCK = 8192  # elements of one dot product: short enough to stay accurate in float32, and on one thread whatever the BLAS
+sum_of_squares = config.optim_kernel("sum_of_squares")
 
 
-def named(parameters: Any) -> Iterator[tuple[str, Tensor]]:
+def named(parameters: Any, function: str) -> Iterator[tuple[str, Tensor]]:
     """(name, tensor) of a module's parameters, of pairs, of plain tensors (named by position and shape), or of one tensor."""
     if hasattr(parameters, "named_parameters"):
         parameters = parameters.named_parameters()
@@ -24,17 +26,25 @@ def named(parameters: Any) -> Iterator[tuple[str, Tensor]]:
         elif isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[1], Tensor):
             yield f"'{entry[0]}' of shape {entry[1].shape}", entry[1]
         else:
-            raise TypeError(f"clip_grad_norm_ wants tensors or (name, tensor) pairs, entry {position} is a {type(entry).__name__}")
+            raise TypeError(f"{function} wants tensors or (name, tensor) pairs, entry {position} is a {type(entry).__name__}")
+
+
+def gradients(parameters: Any, function: str) -> list[tuple[str, Tensor]]:
+    """(name, gradient) of each parameter that has one, each parameter once."""
+    unique = {id(p): (name, p.grad) for name, p in named(parameters, function)}
+    return [(name, grad) for name, grad in unique.values() if grad is not None]
 
 
 def euclidean(array: Array) -> float:
-    """The 2-norm: dot products of short blocks, added up in float64; rescaled if the squares leave the range of the dtype."""
-    total = 0.0
-    if array.dtype.itemsize >= 4:
-        flat = array.reshape(-1)
-        for start in range(0, flat.size, BLOCK):
-            block = flat[start : start + BLOCK]
-            total += float(np.dot(block, block))
+    """The 2-norm, from the squares added up in float64; rescaled if they leave the range of the numbers they are made in."""
+    total = sum_of_squares(array)
+    if total is NotImplemented:
+        total = 0.0
+        if array.dtype.itemsize >= 4:
+            flat = array.reshape(-1)
+            for start in range(0, flat.size, BLOCK):
+                block = flat[start : start + BLOCK]
+                total += float(np.dot(block, block))
     return math.sqrt(total) if 1e-30 < total < math.inf else power_norm(array, 2.0)
 
 
@@ -48,6 +58,26 @@ def power_norm(array: Array, order: float) -> float:
     return top * math.pow(float(np.sum(sizes**order)), 1 / order)
 
 
+def measured(
+    grads: list[tuple[str, Tensor]], max_norm: float, order: float = 2.0, error_if_nonfinite: bool = True, cause: str = "clip_grad_norm_"
+) -> tuple[float, float]:
+    """The norm of named gradients together, and the factor, at most 1, that makes it at most `max_norm`."""
+    max_norm, given = float(max_norm), order
+    order = float(order)
+    if not max_norm >= 0:
+        raise ValueError(f"{cause}: max_norm={max_norm} should not be negative")
+    if not order > 0:
+        raise ValueError(f"{cause}: norm_type={given} should be above 0, or math.inf")
+    with np.errstate(all="ignore"):
+        norms = [euclidean(grad.numpy()) if order == 2 else power_norm(grad.numpy(), order) for _, grad in grads]
+        total = math.hypot(*norms) if order == 2 else power_norm(np.array(norms), order)
+    if error_if_nonfinite and not math.isfinite(total):
+        hint = "; error_if_nonfinite=False scales all the same" if cause == "clip_grad_norm_" else ""
+        refuse([(name, norm) for (name, _), norm in zip(grads, norms, strict=True)], total, hint)
+    scale = max_norm / (total + 1e-6)
+    return total, 1.0 if scale >= 1 else scale
+
+
 def clip_grad_norm_(
     parameters: Any,
     max_norm: float,
@@ -58,7 +88,8 @@ def clip_grad_norm_(
 
     The gradients are scaled in place by max_norm / (norm + 1e-6) if that is below 1 (Pascanu, Mikolov and Bengio, 2013; PyTorch's
     formula). `parameters`: tensors, (name, tensor) pairs, a module or one tensor; those without a gradient are skipped, one given
-    twice counts once. `norm_type`: 2, 1, any p > 0, or math.inf for the largest element.
+    twice counts once. `norm_type`: 2, 1, any p > 0, or math.inf for the largest element. An optimiser's step(max_norm=...) does the same
+    without a pass over the gradients.
 
     Raises RuntimeError, naming the parameter, if the norm is infinite or not a number, and ValueError for a negative max_norm or a
     norm_type that is not above 0; nothing is changed then. `error_if_nonfinite=False` scales all the same, as PyTorch does by default.
@@ -71,27 +102,40 @@ def clip_grad_norm_(
     >>> w.grad.numpy().round(3)
     array([0.6, 0.8], dtype=float32)
     """
-    max_norm, order = float(max_norm), float(norm_type)
-    if not max_norm >= 0:
-        raise ValueError(f"clip_grad_norm_: max_norm={max_norm} should not be negative")
-    if not order > 0:
-        raise ValueError(f"clip_grad_norm_: norm_type={norm_type} should be above 0, or math.inf")
-    unique = {id(p): (name, p.grad) for name, p in named(parameters) if p.grad is not None}
-    grads = list(unique.values())
-    with np.errstate(all="ignore"):
-        norms = [euclidean(grad.numpy()) if order == 2 else power_norm(grad.numpy(), order) for _, grad in grads]
-        total = math.hypot(*norms) if order == 2 else power_norm(np.array(norms), order)
-        if error_if_nonfinite and not math.isfinite(total):
-            refuse([(name, norm) for (name, _), norm in zip(grads, norms, strict=True)], total)
-        scale = max_norm / (total + 1e-6)
-        if not scale >= 1:
+    grads = gradients(parameters, "clip_grad_norm_")
+    total, scale = measured(grads, max_norm, norm_type, error_if_nonfinite)
+    if scale != 1:
+        with np.errstate(all="ignore"):
             for array in [grad.change("clip_grad_norm_") for _, grad in grads]:
-                # a scale below the dtype's normal numbers would lose its digits: as a float64 it makes NumPy compute in float64
-                array *= scale if scale >= np.finfo(array.dtype).tiny else np.float64(scale)
+                array *= fine(scale, array.dtype)
     return Tensor(total, np.float64)
 
 
-def refuse(norms: list[tuple[str, float]], total: float) -> None:
+def clip_grad_value_(parameters: Any, clip_value: float) -> None:
+    """Hold every element of every gradient between -clip_value and clip_value, in place. NaN stays.
+
+    `parameters` as in clip_grad_norm_. Raises ValueError for a clip_value below 0.
+
+    >>> import minigrad as mg
+    >>> w = mg.tensor([-3.0, 0.25], requires_grad=True)
+    >>> (w * w).sum().backward()
+    >>> clip_grad_value_([w], 1.0)
+    >>> w.grad
+    tensor([-1. ,  0.5])
+    """
+    limit = float(clip_value)
+    if not limit >= 0:
+        raise ValueError(f"clip_grad_value_: clip_value={limit} should not be negative")
+    for array in [grad.change("clip_grad_value_") for _, grad in gradients(parameters, "clip_grad_value_")]:
+        np.clip(array, -limit, limit, out=array)
+
+
+def fine(scale: float, dtype: np.dtype[Any]) -> Any:
+    """A factor as NumPy takes it: one below the dtype's normal numbers would lose its digits, and as a float64 computes in float64."""
+    return scale if not abs(scale) < np.finfo(dtype).tiny else np.float64(scale)
+
+
+def refuse(norms: list[tuple[str, float]], total: float, hint: str) -> None:
     """Raise RuntimeError about a norm that is not finite, naming the parameters whose gradients made it so."""
     culprits = [f"{name} (norm {norm})" for name, norm in norms if not math.isfinite(norm)]
     if not culprits:
@@ -99,5 +143,5 @@ def refuse(norms: list[tuple[str, float]], total: float) -> None:
     more = f" and {len(culprits) - 3} more" if len(culprits) > 3 else ""
     raise RuntimeError(
         f"the gradient norm is {total} and cannot be clipped, because of the gradient of {', '.join(culprits[:3])}{more}. Nothing was "
-        "changed: skip this step or lower the learning rate; error_if_nonfinite=False scales all the same"
+        f"changed: skip this step or lower the learning rate{hint}"
     )

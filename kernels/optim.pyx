@@ -1,0 +1,70 @@
+"""What an optimiser does to whole parameters, in one pass over memory each: the norm of a gradient, the step of Adam.
+
+The functions return NotImplemented for arrays that are not contiguous, aligned, in native byte order and of one dtype, float32
+or float64.
+"""
+
+cimport numpy as cnp
+from libc.stddef cimport ptrdiff_t
+
+from minigrad._elementwise cimport isa_number, precision
+
+cnp.import_array()
+
+cdef extern from "optim.h" nogil:
+    ctypedef struct AdamNumbers:
+        double scale, decay, beta1, beta2, size, floor, shrink
+
+    ctypedef struct Optim:
+        double (*sum_of_squares)(const void*, ptrdiff_t) noexcept nogil
+        void (*adam)(void*, const void*, void*, void*, void*, ptrdiff_t, const AdamNumbers*) noexcept nogil
+
+    const Optim* optim_instances[3][2]
+
+
+cdef double SMALLEST[2]
+SMALLEST[:] = [1.1754943508222875e-38, 2.2250738585072014e-308]
+
+
+cdef int served(a) except -2:
+    """0 for float32, 1 for float64, -1 for an array that no kernel reads."""
+    if not cnp.PyArray_CheckExact(a) or not cnp.PyArray_FLAGS(<cnp.ndarray>a) & cnp.NPY_ARRAY_C_CONTIGUOUS:
+        return -1
+    return precision(<cnp.ndarray>a)
+
+
+def sum_of_squares(x, /):
+    """The sum of the squares of x, added up in float64. It may overflow, or lose what is very small, for float64 alone."""
+    cdef int kind = served(x)
+    if kind < 0:
+        return NotImplemented
+    cdef cnp.ndarray a = <cnp.ndarray>x
+    cdef void* data = cnp.PyArray_DATA(a)
+    cdef ptrdiff_t size = cnp.PyArray_SIZE(a)
+    cdef const Optim* loops = optim_instances[isa_number()][kind]
+    cdef double total
+    with nogil:
+        total = loops.sum_of_squares(data, size)
+    return total
+
+
+def adam_step(p, g, m, v, largest, double scale, double decay, double beta1, double beta2, double size, double floor,
+              double shrink, /):
+    """One step of Adam in place, as minigrad.optim.Adam.update has it; `largest` is None but for AMSGrad."""
+    cdef cnp.ndarray a = p
+    cdef int kind = served(p)
+    cdef ptrdiff_t count = cnp.PyArray_SIZE(a)
+    cdef AdamNumbers numbers = AdamNumbers(scale, decay, beta1, beta2, size, floor, shrink)
+    if kind < 0 or abs(scale) < SMALLEST[kind]:
+        return NotImplemented
+    for other in (g, m, v, p if largest is None else largest):
+        if served(other) != kind or cnp.PyArray_SIZE(<cnp.ndarray>other) != count:
+            return NotImplemented
+    cdef void* weights = cnp.PyArray_DATA(a)
+    cdef void* gradient = cnp.PyArray_DATA(<cnp.ndarray>g)
+    cdef void* mean = cnp.PyArray_DATA(<cnp.ndarray>m)
+    cdef void* square = cnp.PyArray_DATA(<cnp.ndarray>v)
+    cdef void* top = NULL if largest is None else cnp.PyArray_DATA(<cnp.ndarray>largest)
+    cdef const Optim* loops = optim_instances[isa_number()][kind]
+    with nogil:
+        loops.adam(weights, gradient, mean, square, top, count, &numbers)
