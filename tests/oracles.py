@@ -8,7 +8,7 @@ import autograd
 import autograd.numpy as anp
 import numpy as np
 from functions import FUNCTIONS
-from references import REFERENCES
+from references import REFERENCES, TORCH
 from samples import SAMPLES, Sample
 
 from minigrad import Tensor
@@ -68,11 +68,14 @@ def value_of(g: Tensor | None, like: Tensor) -> np.ndarray[Any, Any]:
     return np.zeros(like.shape) if g is None else g.numpy()
 
 
-def both_orders(name: str, sample: Sample, dtypes: Any) -> tuple[list[Any], list[Any], Any]:
-    """First gradients, then second ones: of <v, first gradients> by the arguments and by the cotangent. And the leaves."""
+def both_orders(name: str, sample: Sample, dtypes: Any, turn: int = 0) -> tuple[list[Any], list[Any], Any]:
+    """First gradients, then second ones: of <v, first gradients> by the arguments and by the cotangent. And the leaves.
+
+    Each `turn` has other cotangents.
+    """
     args, leaves = lift(name, sample, dtypes)
     out = CALLS[name](*args, **sample.settings)
-    seed = Tensor(direction(out.shape, 0).astype(out.dtype), requires_grad=True)
+    seed = Tensor(direction(out.shape, 1000 * turn).astype(out.dtype), requires_grad=True)
     out.backward(seed, create_graph=True)
     first = [leaf.grad for leaf in leaves]
     for leaf in [*leaves, seed]:
@@ -80,11 +83,11 @@ def both_orders(name: str, sample: Sample, dtypes: Any) -> tuple[list[Any], list
     for k, g in enumerate(first):
         assert g is not None
         if g.requires_grad:
-            g.backward(direction(g.shape, 1 + k).astype(g.dtype), retain_graph=True)
+            g.backward(direction(g.shape, 1000 * turn + 1 + k).astype(g.dtype), retain_graph=True)
     return first, [leaf.grad for leaf in [*leaves, seed]], [*leaves, seed]
 
 
-def by_autograd(name: str, sample: Sample) -> tuple[list[Any], list[Any]]:
+def by_autograd(name: str, sample: Sample, turn: int = 0) -> tuple[list[Any], list[Any]]:
     """The same two orders from HIPS autograd on the reference."""
     arrays = sample.arrays(F64)
     places = differentiable(name, sample)
@@ -97,13 +100,38 @@ def by_autograd(name: str, sample: Sample) -> tuple[list[Any], list[Any]]:
 
     gradient = autograd.grad(loss, 0)
     chosen = tuple(arrays[i] for i in places)
-    seed = direction(np.shape(REFERENCES[name](*arrays, **sample.settings)), 0)
+    seed = direction(np.shape(REFERENCES[name](*arrays, **sample.settings)), 1000 * turn)
 
     def slope(chosen: Any, seed: Any) -> Any:
-        return sum(anp.sum(direction(g.shape, 1 + k) * g) for k, g in enumerate(gradient(chosen, seed)))
+        return sum(anp.sum(direction(g.shape, 1000 * turn + 1 + k) * g) for k, g in enumerate(gradient(chosen, seed)))
 
     second, by_seed = autograd.grad(slope, (0, 1))(chosen, seed)
     return list(gradient(chosen, seed)), [*second, by_seed]
+
+
+def in_torch(torch: Any, name: str, sample: Sample) -> tuple[list[Any], Any]:
+    """The arguments as PyTorch's tensors, those that can requiring a gradient, and what its function makes of them."""
+    args = [torch.tensor(np.array(arg, order="C")) if isinstance(arg, np.ndarray) else arg for arg in sample.arrays(F64)]
+    leaves = [args[i].requires_grad_() for i in differentiable(name, sample)]
+    return leaves, TORCH[name](torch, *args, **sample.settings)
+
+
+def by_torch(torch: Any, name: str, sample: Sample, turn: int = 0) -> tuple[list[Any], list[Any]]:
+    """The same two orders from PyTorch."""
+    leaves, out = in_torch(torch, name, sample)
+    seed = torch.tensor(direction(tuple(out.shape), 1000 * turn), requires_grad=True)
+    first = torch.autograd.grad(out, leaves, seed, create_graph=True)
+    slope = sum((torch.tensor(direction(tuple(g.shape), 1000 * turn + 1 + k)) * g).sum() for k, g in enumerate(first))
+    second = torch.autograd.grad(slope, [*leaves, seed], allow_unused=True, materialize_grads=True)
+    return [g.numpy(force=True) for g in first], [g.numpy(force=True) for g in second]
+
+
+def where_it_has_one(want: Any, got: Any, sample: Sample) -> Any:
+    """A second derivative by an oracle, with ours in its places at kinks where it has none: PyTorch gives NaN there, we a number."""
+    if sample.kind != "kink":
+        return want
+    assert np.isfinite(got).all(), f"no finite second derivative at a kink: {sample}\n{got}"
+    return np.where(np.isnan(want), got, want)
 
 
 def print_errors() -> None:

@@ -38,7 +38,7 @@ def leaky_relu(x: Any, *, negative_slope: float = 0.01) -> Any:
     return np.where(np.greater(x, 0), x, x * negative_slope)
 
 
-@elementwise(x=lambda g, x, alpha: where(x > 0.0, g, g * (exp(where(x > 0.0, 0.0, x)) * alpha)))
+@elementwise(x=lambda g, x, alpha: where(x > 0.0, g, g * (exp(where(x < 0.0, x, 0.0)) * alpha)))
 def elu(x: Any, *, alpha: float = 1.0) -> Any:
     """x where x > 0, else alpha (e^x - 1) (Clevert et al., 2015). The derivative at 0 is alpha.   () -> ()
 

@@ -68,7 +68,7 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "cos": anp.cos,
     "cosh": lambda x: 0.5 * (anp.exp(x) + anp.exp(-x)),
     "div": lambda a, b: a / (b * 1.0),
-    "elu": lambda x, alpha=1.0: choose(x > 0, x, alpha * (anp.exp(x) - 1.0)),
+    "elu": lambda x, alpha=1.0: choose(x > 0, x, alpha * (anp.exp(choose(x < 0, x, 0.0)) - 1.0)),
     "eq": lambda a, b: np.equal(a, b),
     "erf": erf,
     "erfc": erfc,
@@ -117,8 +117,8 @@ REFERENCES: dict[str, Callable[..., Any]] = {
 
 
 def both(t: Any, *args: Any) -> list[Any]:
-    """Python numbers as PyTorch's: many of its functions take tensors alone."""
-    return [t.as_tensor(arg) for arg in args]
+    """Python numbers and truths as PyTorch's: many of its functions take tensors alone, and few of them booleans."""
+    return [t.tensor(float(arg), dtype=t.float64) if isinstance(arg, int | float) else arg for arg in args]
 
 
 TORCH: dict[str, Callable[..., Any]] = {
@@ -157,7 +157,7 @@ TORCH: dict[str, Callable[..., Any]] = {
     "mul": lambda t, a, b: t.mul(*both(t, a, b)),
     "ne": lambda t, a, b: t.ne(*both(t, a, b)),
     "neg": lambda t, x: -x,
-    "pow": lambda t, a, b: t.pow(a, b),
+    "pow": lambda t, a, b: t.pow(*both(t, a, b)),
     "reciprocal": lambda t, x: t.reciprocal(x),
     "relu": lambda t, x: t.relu(x),
     "round": lambda t, x: t.round(x),

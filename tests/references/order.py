@@ -24,5 +24,5 @@ REFERENCES: dict[str, Callable[..., Any]] = {
 
 TORCH: dict[str, Callable[..., Any]] = {
     "argsort": lambda t, x, axis=-1, descending=False: t.argsort(x, dim=axis, descending=descending, stable=True),
-    "cumsum": lambda t, x, axis=None: t.cumsum(x.flatten(), 0) if axis is None else t.cumsum(x, axis),
+    "cumsum": lambda t, x, axis=None: t.cumsum(x.flatten(), 0) if axis is None or not x.ndim else t.cumsum(x, axis),
 }
