@@ -297,6 +297,14 @@ class Arithmetic:
         """`minigrad.argsort` of this tensor."""
         return operators["argsort"](self, axis=axis, descending=descending)
 
+    def sort(self, axis: int = -1, descending: bool = False) -> Tensor:
+        """`minigrad.sort` of this tensor, which it leaves as it is."""
+        return operators["sort"](self, axis=axis, descending=descending)
+
+    def topk(self, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, Tensor]:
+        """`minigrad.topk` of this tensor."""
+        return operators["topk"](self, k, axis, largest)
+
     def logsumexp(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """`minigrad.logsumexp` of this tensor."""
         return operators["logsumexp"](self, axis=axis, keepdims=keepdims)

@@ -34,5 +34,7 @@ FUNCTIONS: dict[str, Any] = {
     "pad()": Function(mg.pad),
     "ravel()": Function(mg.ravel),
     "repeat()": Function(mg.repeat),
+    "selu()": Function(mg.selu),
+    "topk()": Function(lambda x, k, axis=-1, largest=True: mg.topk(x, k, axis, largest)[0]),
     "trace()": Function(mg.trace),
 }

@@ -13,7 +13,7 @@ AXIS = r"\(float32\(3, 4\).*axis=2.*\): axis 2 is out of bounds for array of dim
 
 
 @pytest.mark.parametrize(
-    "name", ["sum", "mean", "max", "min", "var", "std", "prod", "norm", "any", "all", "argmax", "argmin", "cumsum", "argsort"]
+    "name", ["sum", "mean", "max", "min", "var", "std", "prod", "norm", "any", "all", "argmax", "argmin", "cumsum", "argsort", "sort"]
 )
 def test_an_axis_that_is_not_there_is_named(name):
     with pytest.raises(mg.ShapeError, match=name + AXIS):
@@ -41,6 +41,13 @@ def test_text_is_no_tensor(name):
         (lambda: mg.norm(X, ord=0), ValueError, r"norm\(.*ord=0 is no order of a norm: a number above 0, or inf"),
         (lambda: mg.norm(X, ord="fro"), ValueError, r"norm\(.*ord='fro' is no order of a norm"),
         (lambda: mg.norm(mg.zeros(2, 0), ord=np.inf, axis=1), mg.ShapeError, r"norm\(float32\(2, 0\).*zero-size array"),
+        (
+            lambda: mg.topk(X, 5),
+            mg.ShapeError,
+            r"topk: 5 elements along axis -1 of a tensor of shape \(3, 4\): k runs from 0 to the length",
+        ),
+        (lambda: X.topk(1, axis=2), mg.ShapeError, r"topk: 1 elements along axis 2 of a tensor of shape \(3, 4\)"),
+        (lambda: mg.topk(1.0, 1), mg.ShapeError, r"topk: 1 elements along axis -1 of a tensor of shape \(\)"),
         (lambda: mg.add(X, mg.ones(3)), mg.ShapeError, r"add\(float32\(3, 4\), float32\(3,\)\): .*\(3,4\) \(3,\)"),
         (lambda: mg.silu(), TypeError, r"silu\(\) wants 1 arrays \(x\), got 0"),
         (lambda: mg.elu(X, 1.0, 2.0), TypeError, r"elu\(\) takes 1 arrays and the settings alpha; got 3 positional"),

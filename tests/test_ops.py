@@ -321,7 +321,7 @@ def test_one_tensor_as_every_argument_gets_the_sum(name: str) -> None:
 
 METHODS = (
     "abs all any argmax argmin argsort ceil clip clone cos cumsum erf exp expm1 floor log log1p log_softmax logsumexp max mean min norm "
-    "prod reciprocal relu round sigmoid sign sin softmax sqrt square squeeze std sum tanh transpose var"
+    "prod reciprocal relu round sigmoid sign sin softmax sort sqrt square squeeze std sum tanh transpose var"
 )
 
 

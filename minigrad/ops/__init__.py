@@ -91,7 +91,7 @@ from .functions import round_ as round
 from .gather import masked_fill, one_hot, scatter_add, take_along_axis
 from .index import getitem, take
 from .linalg import bmm, dot, kron, linear, matmul, outer
-from .order import argsort, cumsum
+from .order import argsort, cumsum, sort, topk
 from .reduce import all_ as all
 from .reduce import any_ as any
 from .reduce import argmax, argmin, cross_entropy_rows, log_softmax, logsumexp, mean, norm, prod, softmax, std, var
@@ -224,6 +224,7 @@ __all__ = [
     "sliding_windows",
     "softmax",
     "softplus",
+    "sort",
     "split",
     "sqrt",
     "square",
@@ -240,6 +241,7 @@ __all__ = [
     "tanh",
     "tensor",
     "tile",
+    "topk",
     "trace",
     "transpose",
     "tril",
@@ -315,5 +317,5 @@ def attach_kernels(module: Any) -> None:
     operators["iadd"] = getattr(module, "iadd", operator.iadd)
 
 
-operators.update(all_ops(), getitem=getitem, split=split)
+operators.update(all_ops(), getitem=getitem, split=split, topk=topk)
 attach_kernels(config.kernels())

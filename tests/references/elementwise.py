@@ -57,6 +57,10 @@ def gelu(x: Any, approximate: str = "none") -> Any:
     return 0.5 * x * (1.0 + erf(x / math.sqrt(2.0)))
 
 
+def elu(x: Any, alpha: float = 1.0) -> Any:
+    return choose(x < 0, alpha * (anp.exp(x) - 1.0), choose(x > 0, x, alpha * x))
+
+
 REFERENCES: dict[str, Callable[..., Any]] = {
     "abs": lambda x: x * anp.sign(x),
     "add": lambda a, b: a + b,
@@ -68,7 +72,7 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "cos": anp.cos,
     "cosh": lambda x: 0.5 * (anp.exp(x) + anp.exp(-x)),
     "div": lambda a, b: a / (b * 1.0),
-    "elu": lambda x, alpha=1.0: choose(x > 0, x, alpha * (anp.exp(choose(x < 0, x, 0.0)) - 1.0)),
+    "elu": elu,
     "eq": lambda a, b: np.equal(a, b),
     "erf": erf,
     "erfc": erfc,
@@ -98,6 +102,7 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "relu": lambda x: choose(x > 0, x, 0.0),
     "relu_grad": lambda dy, x: choose(x > 0, dy, 0.0),
     "round": lambda x: np.rint(x),
+    "selu()": lambda x: 1.0507009873554804934193349852946 * elu(x, 1.6732632423543772848170429916717),
     "sigmoid": sigmoid,
     "sigmoid_grad": lambda dy, y: dy * (y - y * y),
     "sign": lambda x: np.sign(x),
@@ -161,6 +166,7 @@ TORCH: dict[str, Callable[..., Any]] = {
     "reciprocal": lambda t, x: t.reciprocal(x),
     "relu": lambda t, x: t.relu(x),
     "round": lambda t, x: t.round(x),
+    "selu()": lambda t, x: t.selu(x),
     "sigmoid": lambda t, x: t.sigmoid(x),
     "sign": lambda t, x: t.sign(x),
     "silu": lambda t, x: t.nn.functional.silu(x),

@@ -138,6 +138,7 @@ SAMPLES: dict[str, list[Sample]] = {
     "relu": unary(kink=0.0),
     "relu_grad": binary(ties=True, numbers=False),
     "round": unary(kink=2.5),
+    "selu()": unary(kink=0.0),
     "sigmoid": unary(),
     "sigmoid_grad": binary(numbers=False),
     "sign": unary(kink=0.0),

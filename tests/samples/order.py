@@ -33,7 +33,18 @@ def orders() -> list[Sample]:
     return found + [Sample((last,), {"descending": down}, "extreme") for down in (False, True)]
 
 
+def best() -> list[Sample]:
+    """All elements of an axis, some and none; elements that tie."""
+    found = [
+        Sample((spaced(2, 3, 4),), {"k": k, "axis": axis, "largest": up}) for k, axis in ((2, 0), (1, 1), (4, -1)) for up in (False, True)
+    ]
+    found += [*laid(spaced(3, 4), k=2, tied=True), *laid(spaced(3, 4), k=2, axis=0, largest=False, tied=True)]
+    return [*found, Sample((spaced(3),), {"k": 0}), Sample((spaced(2, 0),), {"k": 0}), Sample((spaced(0, 3),), {"k": 2})]
+
+
 SAMPLES: dict[str, list[Sample]] = {
     "argsort": orders(),
     "cumsum": running(),
+    "sort": orders(),
+    "topk()": best(),
 }
