@@ -357,3 +357,83 @@ class Arithmetic:
     def take(self, indices: Any, axis: int = 0) -> Tensor:
         """`minigrad.take` of this tensor."""
         return operators["take"](self, indices, axis=axis)
+
+    def take_along_axis(self, indices: Any, axis: int = -1) -> Tensor:
+        """`minigrad.take_along_axis` of this tensor."""
+        return operators["take_along_axis"](self, indices, axis=axis)
+
+    def scatter_add(self, indices: Any, src: Any, axis: int = -1) -> Tensor:
+        """`minigrad.scatter_add` of this tensor."""
+        return operators["scatter_add"](self, indices, src, axis=axis)
+
+    def masked_fill(self, mask: Any, value: Any) -> Tensor:
+        """`minigrad.masked_fill` of this tensor."""
+        return operators["masked_fill"](self, mask, value)
+
+    def view(self, *shape: Any) -> Tensor:
+        """`minigrad.reshape` of this tensor, by PyTorch's name."""
+        return operators["reshape"](self, shape=spread(shape))
+
+    def flatten(self, start: int = 0, stop: int = -1) -> Tensor:
+        """`minigrad.flatten` of this tensor."""
+        return operators["flatten"](self, start, stop)
+
+    def ravel(self) -> Tensor:
+        """`minigrad.ravel` of this tensor."""
+        return operators["ravel"](self)
+
+    def permute(self, *axes: Any) -> Tensor:
+        """`minigrad.transpose` of this tensor, by PyTorch's name."""
+        return operators["transpose"](self, axes=spread(axes))
+
+    def moveaxis(self, source: Any, destination: Any) -> Tensor:
+        """`minigrad.moveaxis` of this tensor."""
+        return operators["moveaxis"](self, source, destination)
+
+    def unsqueeze(self, axis: Any) -> Tensor:
+        """`minigrad.expand_dims` of this tensor, by PyTorch's name."""
+        return operators["expand_dims"](self, axis=axis)
+
+    def chunk(self, chunks: int, axis: int = 0) -> tuple[Tensor, ...]:
+        """`minigrad.chunk` of this tensor."""
+        return operators["chunk"](self, chunks, axis)
+
+    def flip(self, axis: Any = None) -> Tensor:
+        """`minigrad.flip` of this tensor."""
+        return operators["flip"](self, axis=axis)
+
+    def roll(self, shift: Any, axis: Any = None) -> Tensor:
+        """`minigrad.roll` of this tensor."""
+        return operators["roll"](self, shift=shift, axis=axis)
+
+    def repeat(self, repeats: Any, axis: int | None = None) -> Tensor:
+        """`minigrad.repeat` of this tensor: NumPy's, where PyTorch's method is `tile`."""
+        return operators["repeat"](self, repeats, axis)
+
+    def tile(self, *reps: Any) -> Tensor:
+        """`minigrad.tile` of this tensor."""
+        return operators["tile"](self, reps=spread(reps))
+
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+        """`minigrad.diagonal` of this tensor."""
+        return operators["diagonal"](self, offset=offset, axis1=axis1, axis2=axis2)
+
+    def trace(self) -> Tensor:
+        """`minigrad.trace` of this tensor."""
+        return operators["trace"](self)
+
+    def triu(self, k: int = 0) -> Tensor:
+        """`minigrad.triu` of this tensor."""
+        return operators["triu"](self, k=k)
+
+    def tril(self, k: int = 0) -> Tensor:
+        """`minigrad.tril` of this tensor."""
+        return operators["tril"](self, k=k)
+
+    def dot(self, other: Any) -> Tensor:
+        """`minigrad.dot` of this tensor and another."""
+        return operators["dot"](self, other)
+
+    def bmm(self, other: Any) -> Tensor:
+        """`minigrad.bmm` of this tensor and another."""
+        return operators["bmm"](self, other)

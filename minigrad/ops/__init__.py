@@ -116,6 +116,8 @@ from .shape import (
     swapaxes,
     transpose,
 )
+from .shape import expand_dims as unsqueeze
+from .shape import transpose as permute
 from .windows import overlap_add, sliding_windows
 
 __all__ = [
@@ -200,6 +202,7 @@ __all__ = [
     "overlap_add",
     "pad",
     "permutation",
+    "permute",
     "pow",
     "prod",
     "rand",
@@ -246,6 +249,7 @@ __all__ = [
     "transpose",
     "tril",
     "triu",
+    "unsqueeze",
     "var",
     "where",
     "zeros",
@@ -317,5 +321,8 @@ def attach_kernels(module: Any) -> None:
     operators["iadd"] = getattr(module, "iadd", operator.iadd)
 
 
-operators.update(all_ops(), getitem=getitem, split=split, topk=topk)
+# Made of operations, and methods too.
+FUNCTIONS = (bmm, chunk, dot, flatten, getitem, masked_fill, moveaxis, ravel, repeat, split, topk, trace)
+
+operators.update(all_ops(), **{function.__name__: function for function in FUNCTIONS})
 attach_kernels(config.kernels())

@@ -1,0 +1,139 @@
+"""What moves, picks and joins elements, inside the step of a scan: the gradients of the loop, compiled or as the loop with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad.scan import settings
+
+pytestmark = pytest.mark.skipif(mg.config.kernels() is None, reason="the compiled loop needs the compiled kernels")
+T, B, H = 4, 3, 4
+MASK = np.array([[True, False, True, True], [False, False, True, False], [True, True, False, True]])
+ROWS, PLACES = np.array([2, 0, 2]), np.array([[1, 1, 3, 0], [0, 2, 2, -1], [3, 0, 1, 1]])
+
+# f(t, w) of a tensor t of shape (B, H), and a weight of shape (H, H), gives what broadcasts to (B, H).
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "bmm": lambda t, w: mg.bmm(t[:, None], mg.broadcast_to(w, shape=(B, H, H)))[:, 0],
+    "cat": lambda t, w: mg.cat([t[:, 2:], t[:, :2]], axis=1),
+    "chunk": lambda t, w: mg.concatenate(mg.chunk(t, 2, axis=-1)[::-1], axis=-1),
+    "diag": lambda t, w: t @ mg.diag(mg.diag(w)) + mg.diag(t, 1)[:, None],
+    "diagonal": lambda t, w: t * mg.diagonal(t, offset=1)[:, None],
+    "dot": lambda t, w: mg.dot(t, w),
+    "einsum, a matrix product": lambda t, w: mg.einsum("bi,io->bo", t, w),
+    "einsum, a transposed one": lambda t, w: mg.einsum("bi,oi->bo", t, w),
+    "einsum, of three": lambda t, w: mg.einsum("bi,io,bo->bo", t, w, t),
+    "einsum, a diagonal": lambda t, w: mg.einsum("bi,ii->bi", t, w),
+    "flatten": lambda t, w: mg.flatten(t).reshape(B, H) * mg.flatten(w)[0],
+    "flip": lambda t, w: mg.flip(t, axis=1) * t,
+    "flip the rows": lambda t, w: mg.flip(t, axis=0) * t,
+    "index by arrays": lambda t, w: t[ROWS, PLACES[:, 0]][:, None] * t,
+    "index by a list": lambda t, w: t[:, [0, 0, 3, 1]] * t,
+    "index by a mask": lambda t, w: t[MASK].sum() * t,
+    "index by a mask of the values": lambda t, w: t[t > 0].sum() * t,
+    "index by None and ...": lambda t, w: t[..., None, :][:, 0] * t,
+    "index from the end": lambda t, w: t[:, ::-1] * t[-1],
+    "kron": lambda t, w: mg.kron(t, mg.ones(1, 1, dtype="float64")),
+    "masked_fill": lambda t, w: mg.masked_fill(t, MASK, 0.5),
+    "masked_fill, by the values": lambda t, w: mg.masked_fill(t, t > 0, w[0, 0]),
+    "moveaxis": lambda t, w: mg.moveaxis(t[None], 0, -1)[..., 0] * t,
+    "one_hot": lambda t, w: t * mg.one_hot(t.argmax(axis=1), H, dtype="float64"),
+    "outer": lambda t, w: mg.outer(t, w[0])[:B] + t,
+    "pad": lambda t, w: mg.pad(t, ((0, 0), (1, 2)), constant_values=0.5)[:, :H],
+    "pad, reflected": lambda t, w: mg.pad(t, ((0, 0), (2, 0)), mode="reflect")[:, :H],
+    "permute": lambda t, w: mg.permute(t, (1, 0)).T * t,
+    "ravel": lambda t, w: t * mg.ravel(t)[:H],
+    "repeat": lambda t, w: mg.repeat(t, 2, axis=1)[:, 1:-3] * t,
+    "repeat, by counts": lambda t, w: mg.repeat(t, [0, 2, 1, 1], axis=1),
+    "roll": lambda t, w: mg.roll(t, 1, axis=1),
+    "roll rows and columns": lambda t, w: mg.roll(t, (1, 2), axis=(0, 1)) * t,
+    "scatter_add": lambda t, w: mg.scatter_add(t, PLACES, t * 2.0, axis=1),
+    "take_along_axis": lambda t, w: mg.take_along_axis(t, PLACES, axis=1),
+    "take_along_axis, by the values": lambda t, w: mg.take_along_axis(t, mg.argmax(t, axis=1, keepdims=True), axis=1) + t,
+    "tile": lambda t, w: mg.tile(t[:, :2], (1, 2)),
+    "trace": lambda t, w: t * mg.trace(t),
+    "tril": lambda t, w: t @ mg.tril(w),
+    "triu": lambda t, w: mg.triu(t, k=1) + t,
+    "unsqueeze": lambda t, w: mg.unsqueeze(t, 1).squeeze(1) * t,
+    "view": lambda t, w: t.view(H, B).view(B, H),
+    "zeros_like": lambda t, w: t + mg.zeros_like(t) * mg.full_like(w[0], 2.0) + mg.eye(B, H, dtype="float64"),
+}
+COMPILED = {  # of the carry: what a compiled loop has a form for; the others run as the loop that they are written as
+    "cat", "chunk", "dot", "einsum, a matrix product", "einsum, a transposed one", "einsum, of three", "flatten", "kron", "masked_fill",
+    "masked_fill, by the values", "tril", "unsqueeze", "view", "zeros_like",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def as_it_was() -> Iterator[None]:
+    before = settings.mode
+    yield
+    settings.mode = before
+
+
+def run(mode: str, f: Callable[..., Any], where: str) -> tuple[list[Any], Any]:
+    """Results and both orders of gradients of a scan whose step calls f of the carry, of x or of a constant; and the report."""
+    settings.mode = mode
+    rng = np.random.default_rng(5)
+    h, x, w, c = [mg.tensor(rng.standard_normal(shape), requires_grad=True) for shape in ((B, H), (T, B, H), (H, H), (B, H))]
+
+    def step(h: Any, x: Any) -> tuple[Any, Any]:
+        inner = {"carry": h, "x": x, "const": c}[where]
+        h = mg.tanh(f(inner, w) * 0.5 + h * c + x)
+        return h, h * 2.0
+
+    last, ys = mg.scan(step, h, x)
+    report = mg.scan_report()
+    leaves = (h, x, w, c)
+    loss = (last * rng.standard_normal((B, H))).sum() + (ys * rng.standard_normal((T, B, H))).sum()
+    loss.backward(create_graph=where == "carry")
+    first = [leaf.grad for leaf in leaves]
+    found = [last.numpy(), ys.numpy(), *[None if g is None else g.numpy().copy() for g in first]]
+    if where == "carry":
+        for leaf in leaves:
+            leaf.grad = None
+        sum([(g * rng.standard_normal(g.shape)).sum() for g in first if g is not None]).backward()
+        found += [None if leaf.grad is None else leaf.grad.numpy() for leaf in leaves]
+    return found, report
+
+
+@pytest.mark.parametrize("where", ["carry", "x", "const"])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_step_is_the_loop_it_stands_for(name: str, where: str) -> None:
+    got, report = run("compile", FUNCTIONS[name], where)
+    want, _ = run("eager", FUNCTIONS[name], where)
+    assert report.compiled or report.reason
+    if where == "carry":
+        assert report.compiled == (name in COMPILED), report
+    for number, (a, b) in enumerate(zip(got, want, strict=True)):
+        assert (a is None) == (b is None), number
+        assert a is None or np.abs(a - b).max() <= 1e-12 * max(1.0, np.abs(b).max()), number
+
+
+DRAWS: dict[str, Callable[..., Any]] = {
+    "bernoulli": lambda h: h * mg.bernoulli(mg.full((B, H), 0.5, dtype="float64")),
+    "permutation": lambda h: h[:, mg.permutation(H).numpy()],
+    "permutation of rows": lambda h: mg.permutation(h),
+    "rand_like": lambda h: h + mg.rand_like(h),
+    "randint": lambda h: h * mg.randint(1, 5, (H,)),
+    "randn_like": lambda h: h + mg.randn_like(h) * mg.rand(B, H, dtype="float64"),
+}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_a_step_draws_what_the_loop_would_draw(name: str) -> None:
+    """Also what comes out of the generator afterwards."""
+    found = []
+    for mode in ("compile", "eager"):
+        settings.mode = mode
+        mg.manual_seed(3)
+        h = mg.tensor(np.random.default_rng(1).standard_normal((B, H)), requires_grad=True)
+        last, _ = mg.scan(lambda h, x: (mg.tanh(DRAWS[name](h)), None), h, None, length=T)
+        last.backward(np.arange(12.0).reshape(B, H))
+        found.append((last.numpy(), h.grad.numpy(), mg.rand(2).numpy()))
+    for a, b in zip(*found, strict=True):
+        assert np.allclose(a, b, rtol=1e-12, atol=1e-15)
