@@ -105,6 +105,10 @@ cdef bint as_matrix(cnp.ndarray a, Matrix* m) noexcept:
     m.columns = cnp.PyArray_DIM(a, ndim - 1)
     m.column = cnp.PyArray_STRIDE(a, ndim - 1) // item
     m.row = 0
+    if not cnp.PyArray_SIZE(a):  # the strides of nothing are anything, also in what NumPy calls contiguous
+        for i in range(ndim - 1):
+            m.rows *= cnp.PyArray_DIM(a, i)
+        return True
     for i in range(ndim - 2, -1, -1):
         if cnp.PyArray_DIM(a, i) == 1:
             continue

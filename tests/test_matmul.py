@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import mmap
+import subprocess
 import sys
 from typing import Any
 
@@ -50,6 +51,24 @@ def test_a_part_of_a_wider_matrix(rng):
     for start, stop in ((0, 7), (3, 170), (100, 300), (299, 300)):
         part = wide[:, start:stop]
         assert close(config.products().outer_sum(part, wide), part.T @ wide, np.float32)
+
+
+NOTHING = """
+import numpy as np
+import minigrad as mg
+empty = np.zeros((1, 1001, 15))[1::2, 1::2, 1::2]  # contiguous to NumPy, with strides that do not say how many rows there are
+weight = np.ones((7, 5000))
+for a, b in ((empty, weight), (empty[..., :0], weight[:0])):
+    assert mg.from_numpy(a).matmul(b).shape == (0, 500, 5000)
+    assert mg.linear(a, b.T).shape == (0, 500, 5000)
+    assert mg.ops.linalg.outer_sum(a, empty).shape == (a.shape[-1], 7)
+"""
+
+
+def test_no_rows_of_any_strides_write_nothing():
+    """In a process of its own: where rows were counted that are not there, memory behind the result was written to."""
+    done = subprocess.run([sys.executable, "-c", NOTHING], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_bits_of_a_row_do_not_depend_on_the_rows_beside_it(rng):
