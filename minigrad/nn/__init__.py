@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import init
+from .activations import ELU, GELU, SELU, Hardtanh, LeakyReLU, LogSigmoid, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from .cells import GRUCell, LSTMCell, RNNCell
 from .containers import ModuleDict, ModuleList, Sequential
 from .conv import Conv1d, conv1d
@@ -49,9 +50,12 @@ from .recurrent import GRU, LSTM, RNN
 from .summary import summary
 
 __all__ = [
+    "ELU",
+    "GELU",
     "GRU",
     "LSTM",
     "RNN",
+    "SELU",
     "AdaptiveAvgPool1d",
     "AdaptiveMaxPool1d",
     "AvgPool1d",
@@ -66,13 +70,17 @@ __all__ = [
     "EmbeddingBag",
     "Flatten",
     "GRUCell",
+    "Hardtanh",
     "HuberLoss",
     "Identity",
     "KLDivLoss",
     "L1Loss",
     "LSTMCell",
     "LayerNorm",
+    "LeakyReLU",
     "Linear",
+    "LogSigmoid",
+    "LogSoftmax",
     "MSELoss",
     "MaxPool1d",
     "Module",
@@ -81,9 +89,15 @@ __all__ = [
     "NLLLoss",
     "Parameter",
     "RNNCell",
+    "ReLU",
     "Sequential",
+    "SiLU",
+    "Sigmoid",
     "SmoothL1Loss",
+    "Softmax",
+    "Softplus",
     "StateDictError",
+    "Tanh",
     "TripletMarginLoss",
     "adaptive_avg_pool1d",
     "adaptive_max_pool1d",

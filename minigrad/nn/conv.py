@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.errors import ShapeError
-from minigrad.ops import concatenate, full, linear, matmul, sliding_windows
+from minigrad.ops import linear, matmul, pad, sliding_windows
 from minigrad.tape import Tensor
 
 from . import init
@@ -28,8 +28,7 @@ def whole(what: str, name: str, value: Any, least: int = 1) -> int:
 
 def padded(x: Tensor, left: int, right: int, value: float = 0.0) -> Tensor:
     """x with `left` and `right` more elements at the ends of its last axis."""
-    ends = [full((*x.shape[:-1], count), value, dtype=x.dtype) for count in (left, right)]
-    return concatenate([ends[0], x, ends[1]], axis=-1) if left or right else x
+    return pad(x, [*[(0, 0)] * (x.ndim - 1), (left, right)], constant_values=value) if left or right else x
 
 
 def batched(what: str, x: Any) -> tuple[Tensor, bool]:
@@ -82,8 +81,10 @@ def conv1d(
     out, inner, size = weight.shape
     if x.shape[1] != inner * groups:
         raise ShapeError(f"{what}: input has {x.shape[1]} channels (shape {x.shape} = batch, channels, length), expected {inner * groups}")
-    if bias is not None and np.shape(bias) != (out,):
-        raise ShapeError(f"{what}: bias has shape {np.shape(bias)}, expected one number for each of the {out} output channels")
+    if bias is not None:
+        (bias,) = floating(what, bias=bias)
+        if bias.shape != (out,):
+            raise ShapeError(f"{what}: bias has shape {bias.shape}, expected one number for each of the {out} output channels")
     span = (size - 1) * dilation + 1
     left, right = both_sides(what, padding, span, stride)
     check_fits(what, x, span, left, right)

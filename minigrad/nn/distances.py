@@ -11,8 +11,7 @@ import numpy as np
 
 from minigrad.errors import ShapeError
 from minigrad.ops import abs as absolute
-from minigrad.ops import clip, minimum, sqrt, square, where
-from minigrad.ops import max as largest
+from minigrad.ops import clip, minimum, norm, sqrt, square, where
 from minigrad.tape import Tensor
 
 from .reduction import check_reduction, floating, reduced, same_shape
@@ -108,7 +107,7 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Tens
     check_axis("cosine_similarity", x1 if x1.ndim >= x2.ndim else x2, dim)
     if x1.ndim != x2.ndim:
         x1, x2 = (x.broadcast_to(np.broadcast_shapes(x1.shape, x2.shape)) for x in (x1, x2))
-    length1, length2 = (sqrt(clip(square(x).sum(axis=dim, keepdims=True), lo=eps * eps)) for x in (x1, x2))
+    length1, length2 = (clip(norm(x, axis=dim, keepdims=True), lo=eps) for x in (x1, x2))
     cosine: Tensor = (x1 / length1 * (x2 / length2)).sum(axis=dim)
     return cosine
 
@@ -152,16 +151,7 @@ def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepd
     if not p > 0:
         raise ValueError(f"pairwise_distance: p={p} should be above 0")
     difference = x1 - x2 + eps
-    if p == 2:
-        squares = square(difference).sum(axis=-1, keepdims=keepdim)
-        return where(squares == 0.0, 0.0, sqrt(where(squares == 0.0, 1.0, squares)))
-    sizes = absolute(difference)
-    if p == 1:
-        return sizes.sum(axis=-1, keepdims=keepdim)
-    if p == np.inf:
-        return largest(sizes, axis=-1, keepdims=keepdim)
-    powers = (sizes**p).sum(axis=-1, keepdims=keepdim)
-    return where(powers == 0.0, 0.0, where(powers == 0.0, 1.0, powers) ** (1.0 / p))
+    return norm(difference, ord=p, axis=-1, keepdims=keepdim)
 
 
 def triplet_margin_loss(

@@ -60,7 +60,7 @@ class Embedding(Module):
 
     def forward(self, indices: Any) -> Tensor:
         """The rows of the table at `indices`."""
-        return rows(self.weight, check_indices(self, indices), self.padding_idx)
+        return rows(self.weight, check_indices(self.label(), indices, self.num_embeddings), self.padding_idx)
 
     def extra_repr(self) -> str:
         """Rows and columns of the table, and the row of the padding."""
@@ -101,7 +101,7 @@ class EmbeddingBag(Embedding):
 
     def forward(self, indices: Any, offsets: Any = None, per_sample_weights: Any = None) -> Tensor:
         """One vector a bag."""
-        places = check_indices(self, indices)
+        places = check_indices(self.label(), indices, self.num_embeddings)
         kept = np.ones(places.shape, bool)
         weights = None if per_sample_weights is None else in_dtype(self, per_sample_weights, self.weight.dtype, "per_sample_weights")
         if weights is not None and (self.mode != "sum" or weights.shape != places.shape):
@@ -160,16 +160,13 @@ def row_of_padding(what: str, padding_idx: int | None, count: int) -> int | None
     return int(padding_idx) % count
 
 
-def check_indices(layer: Embedding, indices: Any) -> np.ndarray[Any, Any]:
+def check_indices(what: str, indices: Any, count: int) -> np.ndarray[Any, Any]:
     """The indices as whole numbers within the table."""
     places = np.asarray(indices)
     if places.dtype.kind not in "iu" and places.size:
-        raise DtypeError(f"{layer.label()}: indices are {places.dtype}, expected whole numbers: convert them with .astype('int64')")
-    if places.size and not 0 <= places.min() <= places.max() < layer.num_embeddings:
-        raise ShapeError(
-            f"{layer.label()}: indices run from {places.min()} to {places.max()}, num_embeddings={layer.num_embeddings} allows 0 to "
-            f"{layer.num_embeddings - 1}"
-        )
+        raise DtypeError(f"{what}: indices are {places.dtype}, expected whole numbers: convert them with .astype('int64')")
+    if places.size and not 0 <= places.min() <= places.max() < count:
+        raise ShapeError(f"{what}: indices run from {places.min()} to {places.max()}, num_embeddings={count} allows 0 to {count - 1}")
     return places.astype(np.int64)
 
 

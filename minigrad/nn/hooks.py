@@ -7,7 +7,7 @@ from typing import Any
 
 from minigrad.hooks import Handle
 from minigrad.ops.shape import identity
-from minigrad.recording import tracer
+from minigrad.recording import is_recording, tracer
 from minigrad.tape import Tensor
 
 KINDS = {"before": "register_forward_pre_hook()", "after": "register_forward_hook()", "backward": "register_full_backward_hook()"}
@@ -54,6 +54,8 @@ class Backward:
     Every input and output goes through two marks, which are places on the tape that do nothing. The walk is newest first: all outer
     marks of the outputs come before all inner ones, then the module, then all inner marks of the inputs before all outer ones. So the
     first outer mark of an input that is reached knows every gradient of this pass, and none of them has gone further yet.
+
+    A pass that comes to the inputs but not through the outputs (a second derivative does) is none of the hook's, as in PyTorch.
     """
 
     def __init__(self, module: Any, hook: Callable[..., Any]) -> None:
@@ -61,54 +63,57 @@ class Backward:
         self.hook = hook
         self.grad_input: list[Tensor | None] = []
         self.grad_output: list[Tensor | None] = []
+        self.at_outputs = False  # True if no input requires a gradient: the hook is called when the outputs' are known
+        self.forget()
+
+    def forget(self) -> None:
+        """Be as before the first pass."""
+        self.grad_input = [None] * len(self.grad_input)
+        self.grad_output = [None] * len(self.grad_output)
         self.answer: tuple[Tensor | None, ...] | None = None
-        self.called = False
+        self.passed = self.called = False
+        self.waiting: set[int] = set()
 
     def inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """The arguments, with marks on the tensors that require a gradient."""
         self.grad_input = [None] * len(args)
-        places = [i for i, arg in enumerate(args) if isinstance(arg, Tensor) and arg.requires_grad]
-        marked = list(args)
-        for take in (self.take_input, self.note_input):
-            for i in places:
-                marked[i] = identity(marked[i])
-                marked[i].register_hook(lambda g, i=i, take=take: take(i, g))
-        self.from_outputs = not places
+        marked = mark(list(args), self.take_input, self.note_input)
+        self.at_outputs = all(new is old for new, old in zip(marked, args, strict=True))
         return tuple(marked)
 
     def outputs(self, out: Any) -> Any:
         """The result (a tensor, or a tuple or list of such), with marks on the tensors that require a gradient."""
         several = list(out) if isinstance(out, tuple | list) else [out]
         self.grad_output = [None] * len(several)
-        places = [i for i, item in enumerate(several) if isinstance(item, Tensor) and item.requires_grad]
-        for take in (self.pass_output, self.note_output):
-            for i in places:
-                several[i] = identity(several[i])
-                several[i].register_hook(lambda g, i=i, take=take: take(i, g))
-        return type(out)(several) if isinstance(out, tuple | list) else several[0]
+        marked = mark(several, self.pass_output, self.note_output)
+        return type(out)(marked) if isinstance(out, tuple | list) else marked[0]
 
     def note_output(self, i: int, g: Tensor) -> None:
-        """At the outer marks of the outputs: the gradient of output i. The first of a pass forgets the pass before."""
-        if self.called:
-            self.grad_input = [None] * len(self.grad_input)
-            self.grad_output = [None] * len(self.grad_output)
-            self.called = False
+        """At the outer mark of output i. What a pass before has left is forgotten."""
+        if self.passed:
+            self.forget()
         self.grad_output[i] = g
 
     def pass_output(self, i: int, g: Tensor) -> None:
-        """At the inner marks of the outputs: where no input requires a gradient, the hook is called here."""
-        if self.from_outputs and not self.called:
+        """At the inner mark of output i."""
+        self.passed = True
+        if self.at_outputs and not self.called:
             self.run()
 
     def note_input(self, i: int, g: Tensor) -> None:
-        """At the inner marks of the inputs: the gradient of input i."""
+        """At the inner mark of input i."""
         self.grad_input[i] = g
+        self.waiting.add(i)
 
     def take_input(self, i: int, g: Tensor) -> Tensor | None:
-        """At the outer marks of the inputs: call the hook, once a pass, and go on with what it answered."""
-        if not self.called:
+        """At the outer mark of input i: call the hook, once a pass, and go on with what it answered."""
+        if self.passed and not self.called:
             self.run()
-        return None if self.answer is None else self.answer[i]
+        answer = self.answer
+        self.waiting.discard(i)
+        if not self.waiting:
+            self.forget()
+        return None if answer is None else answer[i]
 
     def run(self) -> None:
         """Call the hook."""
@@ -122,3 +127,14 @@ class Backward:
                 "leave them as they are, or one for each"
             )
         self.answer = found
+
+
+def mark(values: list[Any], older: Callable[[int, Tensor], Any], newer: Callable[[int, Tensor], Any]) -> list[Any]:
+    """The values, with two marks on each tensor that requires a gradient: all the older ones first, each with its listener."""
+    marked = list(values)
+    places = [i for i, value in enumerate(values) if is_recording() and isinstance(value, Tensor) and value.requires_grad]
+    for listener in (older, newer):
+        for i in places:
+            marked[i] = identity(marked[i])
+            marked[i].register_hook(lambda g, i=i, listener=listener: listener(i, g))
+    return marked

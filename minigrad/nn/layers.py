@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from minigrad.errors import DtypeError, ShapeError
-from minigrad.ops import linear
+from minigrad.ops import flatten, linear
 from minigrad.tape import Tensor
 
 from . import init
 from .module import Module, Parameter
-from .reduction import as_tensor
 
 
 def in_dtype(layer: Module, x: Any, dtype: np.dtype[Any], what: str = "input") -> Tensor:
@@ -80,14 +79,7 @@ class Flatten(Module):
 
     def forward(self, x: Any) -> Tensor:
         """x in its new shape. Raises ShapeError if it has not these axes in this order."""
-        x = as_tensor(x)
-        first, last = (dim + x.ndim if dim < 0 else dim for dim in (self.start_dim, self.end_dim))
-        if not 0 <= first <= last < x.ndim:
-            raise ShapeError(
-                f"{self.label()}: input of shape {x.shape} has no axes from start_dim={self.start_dim} to end_dim={self.end_dim}"
-            )
-        flat: Tensor = x.reshape(*x.shape[:first], math.prod(x.shape[first : last + 1]), *x.shape[last + 1 :])
-        return flat
+        return flatten(x, self.start_dim, self.end_dim)
 
     def extra_repr(self) -> str:
         """The axes."""

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from minigrad.errors import DtypeError, ShapeError
-from minigrad.ops import cross_entropy_rows, exp, getitem, log, log_softmax, softplus, where
+from minigrad.ops import cross_entropy_rows, exp, log, log_softmax, softplus, take_along_axis, where
+from minigrad.ops.creation import as_tensor
 from minigrad.ops.likelihood import binary_cross_entropy_terms
 from minigrad.tape import Tensor
 
-from .reduction import as_tensor, check_reduction, constant_like, floating, reduced, same_shape, weighed
+from .reduction import check_reduction, constant_like, floating, reduced, same_shape, weighed
 
 
 def class_numbers(what: str, input: Tensor, target: Any) -> np.ndarray[Any, Any]:
@@ -138,7 +139,7 @@ def nll_loss(input: Any, target: Any, weight: Any = None, *, ignore_index: int =
     rows = by_rows(input, classes.size)
     if flat.size and not 0 <= flat.min() <= flat.max() < rows.shape[1]:
         raise ShapeError(f"nll_loss: targets run from {flat.min()} to {flat.max()}; {rows.shape[1]} classes allow 0 to {rows.shape[1] - 1}")
-    losses = -getitem(rows, (np.arange(flat.size), flat))
+    losses = -take_along_axis(rows, flat[:, None]).squeeze(-1)
     return over_classes(losses if weights is None else losses * weights.numpy()[flat], classes, kept, weights, reduction)
 
 

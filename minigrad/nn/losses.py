@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from minigrad.ops.creation import as_tensor
 from minigrad.tape import Tensor
 
 from .distances import cosine_embedding_loss, huber_loss, l1_loss, mse_loss, smooth_l1_loss, triplet_margin_loss
 from .likelihoods import binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy, kl_div, nll_loss
 from .module import Module
-from .reduction import as_tensor, check_reduction
+from .reduction import check_reduction
 
 
 class Loss(Module):

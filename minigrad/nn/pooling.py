@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.errors import ShapeError
-from minigrad.ops import argmax, getitem, sliding_windows, stack
+from minigrad.ops import argmax, sliding_windows, stack, take_along_axis
 from minigrad.tape import Tensor
 
 from .conv import batched, check_fits, padded, whole
@@ -31,9 +31,7 @@ def slid(
 
 def first_largest(x: Tensor) -> Tensor:
     """The largest along the last axis; where elements tie, the first of them gets the gradient, as in PyTorch."""
-    flat = x.reshape(-1, x.shape[-1])
-    places = argmax(flat, axis=-1).numpy()
-    return getitem(flat, (np.arange(len(flat)), places)).reshape(x.shape[:-1])
+    return take_along_axis(x, argmax(x, axis=-1, keepdims=True)).squeeze(-1)
 
 
 def max_pool1d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1) -> Tensor:

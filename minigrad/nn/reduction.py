@@ -8,6 +8,7 @@ import numpy as np
 
 from minigrad.errors import DtypeError, ShapeError
 from minigrad.ops import astype
+from minigrad.ops.creation import as_tensor
 from minigrad.tape import Tensor
 
 REDUCTIONS = ("none", "mean", "sum")
@@ -22,11 +23,6 @@ def check_reduction(reduction: str, what: str, *more: str) -> None:
 def reduced(losses: Tensor, reduction: str) -> Tensor:
     """All losses, their mean or their sum."""
     return losses if reduction == "none" else losses.mean() if reduction == "mean" else losses.sum()
-
-
-def as_tensor(x: Any) -> Tensor:
-    """x as a tensor: itself, or a constant."""
-    return x if isinstance(x, Tensor) else Tensor(x)
 
 
 def floating(what: str, **given: Any) -> list[Tensor]:

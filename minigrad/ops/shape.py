@@ -37,6 +37,11 @@ def transpose(x: Any, *, axes: Any = None) -> Any:
     tensor([[1., 3.],
             [2., 4.]])
     """
+    if axes is not None and len(axes) == 2 != x.ndim:
+        raise ShapeError(
+            f"transpose: axes={tuple(axes)} should list all {x.ndim} axes of shape {x.shape} in their new order; to exchange two there is "
+            "swapaxes"
+        )
     return np.transpose(x, axes)
 
 

@@ -135,7 +135,7 @@ class Optimizer:
             which += f", of shape {p.shape},"
             if not p.is_leaf:
                 raise ValueError(f"{which} is a computed tensor: only leaves can be optimised, so pass what it was computed from")
-            if not p.requires_grad:
+            if not p.requires_grad and not p.parameter:  # a parameter of a module may be frozen, and thawed later
                 raise ValueError(f"{which} does not require a gradient: call requires_grad_(), or leave it out")
             if id(p) in seen:
                 raise ValueError(f"{which} was given twice: it would be updated twice in a step")
@@ -155,7 +155,7 @@ class Optimizer:
     # ---- the step
 
     def step(self, max_norm: float | None = None) -> Tensor | None:
-        """Update every parameter that has a gradient, in place. The gradients are read, not changed.
+        """Update every parameter that has a gradient and is not frozen, in place. The gradients are read, not changed.
 
         With `max_norm` the step is that of gradients whose norm, all together, is at most that: what clip_grad_norm_ gives first, to
         the bit, but without a pass over memory to scale them. The norm before is returned then, else None.
@@ -173,7 +173,7 @@ class Optimizer:
         array([2.4, 3.2], dtype=float32)
         """
         cause = f"the {self.name} step"
-        due = [(p, p.grad, group) for group in self.param_groups for p in group["params"] if p.grad is not None]
+        due = [(p, p.grad, group) for group in self.param_groups for p in group["params"] if p.grad is not None and p.requires_grad]
         norm, scale = None, 1.0
         if max_norm is not None:
             places = {id(p): place for place, p in enumerate(p for group in self.param_groups for p in group["params"])}
