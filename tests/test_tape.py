@@ -650,7 +650,7 @@ def test_requires_grad_can_be_switched() -> None:
 def test_a_sentence_names_the_operation_and_the_shapes() -> None:
     with pytest.raises(mg.ShapeError, match=r"add\(float32\(2,\), float32\(3,\)\)"):
         mg.ones(2) + mg.ones(3)
-    with pytest.raises(mg.ShapeError, match=r"matmul\(float32\(2, 3\), float32\(2, 3\)\)"):
+    with pytest.raises(mg.ShapeError, match=r"matmul: shapes \(2, 3\) and \(2, 3\)"):
         mg.ones(2, 3) @ mg.ones(2, 3)
     with pytest.raises(mg.ShapeError, match="axis=5"):
         mg.ones(2).sum(axis=5)

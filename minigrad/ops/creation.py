@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,17 @@ def made(array: Any, requires_grad: bool) -> Tensor:
         raise DtypeError(f"tensors hold real numbers, not {array.dtype}")
     tensor = wrap(array, None)
     return tensor.requires_grad_() if requires_grad else tensor
+
+
+def lengths(*shape: Any) -> tuple[int, ...]:
+    """A shape as lengths, refused in words if it is none."""
+    try:
+        found = tuple([operator.index(length) for length in spread(shape)])
+    except TypeError:
+        found = (-1,)
+    if min(found, default=0) < 0:
+        raise ShapeError(f"a shape is made of whole numbers of 0 or more, got {spread(shape)}")
+    return found
 
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -57,7 +69,7 @@ def zeros(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> 
     >>> zeros(2)
     tensor([0., 0.])
     """
-    return made(np.zeros(spread(shape), dtype), requires_grad)
+    return made(np.zeros(lengths(*shape), dtype), requires_grad)
 
 
 def ones(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
@@ -66,7 +78,17 @@ def ones(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> T
     >>> ones(2)
     tensor([1., 1.])
     """
-    return made(np.ones(spread(shape), dtype), requires_grad)
+    return made(np.ones(lengths(*shape), dtype), requires_grad)
+
+
+def filled(shape: Any, value: Any, dtype: Any) -> Any:
+    """An array of one number."""
+    try:
+        return np.full(lengths(shape), value, dtype)
+    except (ValueError, TypeError) as problem:
+        if isinstance(problem, ShapeError):
+            raise
+        raise DtypeError(f"full: one number is wanted, got {value!r}") from None
 
 
 def full(shape: Any, value: float, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
@@ -75,7 +97,7 @@ def full(shape: Any, value: float, dtype: Any = np.float32, requires_grad: bool 
     >>> full((2,), 0.5)
     tensor([0.5, 0.5])
     """
-    return made(np.full(shape, value, dtype), requires_grad)
+    return made(filled(shape, value, dtype), requires_grad)
 
 
 def arange(*bounds: float, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -84,6 +106,8 @@ def arange(*bounds: float, dtype: Any = None, requires_grad: bool = False) -> Te
     >>> arange(3)
     tensor([0, 1, 2])
     """
+    if len(bounds) == 3 and bounds[2] == 0:
+        raise ShapeError(f"arange{bounds}: a step of 0 never arrives; linspace() takes a count instead")
     kind = dtype or (np.float32 if any(isinstance(bound, float) for bound in bounds) else np.int64)
     return made(np.arange(*bounds, dtype=kind), requires_grad)
 
@@ -106,7 +130,8 @@ def eye(n: int, m: int | None = None, k: int = 0, dtype: Any = np.float32, requi
     tensor([[1., 0.],
             [0., 1.]])
     """
-    return made(np.eye(n, m, k, dtype), requires_grad)
+    rows, columns = lengths(n, n if m is None else m)
+    return made(np.eye(rows, columns, k, dtype), requires_grad)
 
 
 def like(x: Any, dtype: Any) -> tuple[tuple[int, ...], Any]:
@@ -140,7 +165,7 @@ def full_like(x: Any, value: float, dtype: Any = None, requires_grad: bool = Fal
     tensor([0.5, 0.5])
     """
     shape, kind = like(x, dtype)
-    return made(np.full(shape, value, kind), requires_grad)
+    return made(filled(shape, value, kind), requires_grad)
 
 
 def rand(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
@@ -149,7 +174,7 @@ def rand(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> T
     >>> random.manual_seed(0); first = rand(2); random.manual_seed(0); (first == rand(2)).tolist()
     [True, True]
     """
-    tensor = random.draw("random", spread(shape), dtype)
+    tensor = random.draw("random", lengths(*shape), dtype)
     return tensor.requires_grad_() if requires_grad else tensor
 
 
@@ -159,7 +184,7 @@ def randn(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> 
     >>> randn(2, 3).shape
     (2, 3)
     """
-    tensor = random.draw("standard_normal", spread(shape), dtype)
+    tensor = random.draw("standard_normal", lengths(*shape), dtype)
     return tensor.requires_grad_() if requires_grad else tensor
 
 
@@ -204,7 +229,7 @@ def randint(low: int, high: Any = None, size: Any = (), dtype: Any = np.int64) -
     first, last = (0, low) if high is None else (low, high)
     if first >= last:
         raise ShapeError(f"randint: there is no whole number from {first} up to, not with, {last}")
-    return random.draw("integers", tuple(size) if isinstance(size, tuple | list) else (size,), dtype, int(first), int(last))
+    return random.draw("integers", lengths(size), dtype, int(first), int(last))
 
 
 def permutation(x: Any) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.arrays import axis_of
-from minigrad.errors import ShapeError
+from minigrad.errors import DtypeError, ShapeError
 from minigrad.op import Into, op
 from minigrad.tape import Tensor
 
@@ -15,8 +15,10 @@ from .creation import as_tensor
 from .reduce import sum_
 
 
-def check_matrix(name: str, x: Any) -> None:
-    """Refuse what has no two axes, in words."""
+def check_matrix(name: str, x: Any, k: Any) -> None:
+    """Refuse what has no two axes, or no k-th diagonal, in words."""
+    if not isinstance(k, int | np.integer):
+        raise DtypeError(f"{name}: the number of a diagonal is a whole number, got {k!r}")
     if x.ndim < 2:
         raise ShapeError(f"{name} wants a matrix, or several behind each other: at least 2 axes, got shape {x.shape}")
 
@@ -59,7 +61,7 @@ def diagonal(x: Any, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     >>> diagonal([[1.0, 2.0], [3.0, 4.0]])
     tensor([1., 4.])
     """
-    check_matrix("diagonal", x)
+    check_matrix("diagonal", x, offset)
     return diagonal_of(x, offset, axis1, axis2)
 
 
@@ -96,7 +98,7 @@ def triu(x: Any, *, k: int = 0) -> Any:
     tensor([[1., 2.],
             [0., 4.]])
     """
-    check_matrix("triu", x)
+    check_matrix("triu", x, k)
     return np.triu(x, k)
 
 
@@ -108,5 +110,5 @@ def tril(x: Any, *, k: int = 0) -> Any:
     tensor([[1., 0.],
             [3., 4.]])
     """
-    check_matrix("tril", x)
+    check_matrix("tril", x, k)
     return np.tril(x, k)

@@ -39,6 +39,7 @@ def places(name: str, shape: tuple[int, ...], indices: Any, axis: int) -> tuple[
 def along(x_shape: tuple[int, ...], indices: Any, axis: int) -> tuple[Any, ...]:
     """`places` for take_along_axis: the other axes broadcast."""
     axis = axis_of("take_along_axis", axis, x_shape)
+    indices = np.asarray(indices)
     if indices.ndim == len(x_shape):
         shape = [length if place == axis else 1 for place, length in enumerate(indices.shape)]
         for place, (length, own) in enumerate(zip(x_shape, indices.shape, strict=True)):
@@ -103,9 +104,10 @@ def scatter_add(x: Any, indices: Any, src: Any, *, axis: int = -1) -> Any:
     >>> scatter_add([0.0, 0.0], [1, 1, 0], [1.0, 2.0, 3.0])
     tensor([3., 3.])
     """
-    if not x.ndim or not x.ndim == indices.ndim == src.ndim:
+    if not np.ndim(x) or not np.ndim(x) == np.ndim(indices) == np.ndim(src):
         raise ShapeError(
-            f"scatter_add: x has shape {x.shape}, indices {indices.shape}, src {src.shape}; expected as many axes in all three, 1 or more"
+            f"scatter_add(x, indices, src): x has shape {np.shape(x)}, indices {np.shape(indices)}, src {np.shape(src)}; expected as many "
+            "axes in all three, 1 or more"
         )
     axis = axis_of("scatter_add", axis, x.shape)
     for place, count in enumerate(indices.shape):
@@ -132,9 +134,14 @@ def masked_fill(x: Any, mask: Any, value: Any) -> Tensor:
     mask = as_tensor(mask)
     if mask.dtype != np.bool_:
         raise DtypeError(f"masked_fill: the mask has dtype {mask.dtype}; expected booleans, such as a comparison gives: mask != 0")
+    x = as_tensor(x)
+    try:
+        np.broadcast_shapes(mask.shape, x.shape)
+    except ValueError:
+        raise ShapeError(f"masked_fill: a mask of shape {mask.shape} does not broadcast beside shape {x.shape}") from None
     if np.ndim(value):
         raise ShapeError(f"masked_fill: value has shape {np.shape(value)}; expected one number: where(mask, value, x) takes several")
-    return where(mask, value, as_tensor(x))
+    return where(mask, value, x)
 
 
 @op(indices=None)
@@ -147,6 +154,8 @@ def one_hot(indices: Any, *, num_classes: int, dtype: Any = np.float32) -> Any:
     tensor([[0., 1., 0.],
             [1., 0., 0.]])
     """
+    if not isinstance(num_classes, int | np.integer) or num_classes < 0:
+        raise ShapeError(f"one_hot: num_classes={num_classes}; expected a whole number of 0 or more")
     if indices.dtype.kind not in "iu" and indices.size:
         raise DtypeError(f"one_hot: indices are whole numbers, got {indices.dtype}")
     if indices.size and not 0 <= indices.min() <= indices.max() < num_classes:

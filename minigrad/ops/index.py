@@ -70,7 +70,8 @@ def refused(shape: tuple[int, ...], index: Any, problem: Exception) -> Exception
 def said(part: Any) -> str:
     """A part of an index in few words."""
     if isinstance(part, slice):
-        return ":".join(["" if bound is None else str(bound) for bound in (part.start, part.stop)]) + (f":{part.step}" if part.step else "")
+        bounds = (part.start, part.stop) if part.step is None else (part.start, part.stop, part.step)
+        return ":".join(["" if bound is None else str(bound) for bound in bounds])
     if isinstance(part, np.ndarray) and part.ndim:
         return f"{part.dtype}{part.shape}"
     return "..." if part is Ellipsis else str(part)
@@ -90,6 +91,8 @@ def getitem(x: Any, index: Any) -> Tensor:
             index = bare_index(index)
         except ValueError as problem:
             raise ShapeError(f"x[index] of shape {np.shape(x)}: a list in the index is no array: {problem}") from None
+        except TypeError as problem:
+            raise DtypeError(f"x[index] of shape {np.shape(x)}: the bounds of a slice are whole numbers: {problem}") from None
     return getitem_(x, index=index)
 
 
@@ -130,4 +133,10 @@ def take(x: Any, indices: Any, *, axis: int = 0) -> Any:
     """
     if axis is None:
         raise ShapeError("take: axis=None is not an axis; flatten with reshape(-1) first")
-    return np.take(x, indices, axis)
+    try:
+        return np.take(x, indices, axis)
+    except TypeError:
+        kind = np.asarray(indices).dtype
+        raise DtypeError(f"take: indices are whole numbers, got {kind}: astype('int64') makes them of others") from None
+    except IndexError as problem:
+        raise ShapeError(f"take along axis {axis} of shape {x.shape}: {problem}") from None

@@ -45,7 +45,23 @@ def matmul(a: Any, b: Any) -> Any:
     >>> matmul([[1.0, 2.0]], [[3.0], [4.0]])
     tensor([[11.]])
     """
-    return np.matmul(a, b)
+    try:
+        return np.matmul(a, b)
+    except ValueError:
+        raise refused("matmul", np.shape(a), np.shape(b)) from None
+
+
+def refused(name: str, a: tuple[int, ...], b: tuple[int, ...]) -> ShapeError:
+    """The sentence about two shapes that have no product."""
+    if not a or not b:
+        return ShapeError(f"{name}: shapes {a} and {b}: both sides need an axis; * multiplies by a number")
+    axis = -min(len(b), 2)
+    if a[-1] != b[axis]:
+        return ShapeError(
+            f"{name}: shapes {a} and {b}: the last axis of the first has length {a[-1]}, axis {axis} of the second {b[axis]}; they are "
+            "summed together and must be equal"
+        )
+    return ShapeError(f"{name}: shapes {a} and {b}: the leading axes {a[:-2]} and {b[:-2]} do not broadcast")
 
 
 @op(a=lambda g, b: linear_(b, g, None), b=lambda g, a: matmul(a, g))
@@ -112,10 +128,7 @@ def dot(a: Any, b: Any) -> Tensor:
         return mul(a, b)
     a, b = as_tensor(a), as_tensor(b)
     if a.shape[-1] != b.shape[-min(b.ndim, 2)]:
-        raise ShapeError(
-            f"dot: shapes {a.shape} and {b.shape}: the last axis of the first has length {a.shape[-1]}, the axis "
-            f"{-min(b.ndim, 2)} of the second {b.shape[-min(b.ndim, 2)]}; they are summed together and must be equal"
-        )
+        raise refused("dot", a.shape, b.shape)
     if b.ndim < 3:
         return matmul(a, b)
     columns = reshape(moveaxis(b, -2, 0), shape=(b.shape[-2], math.prod(b.shape[:-2]) * b.shape[-1]))

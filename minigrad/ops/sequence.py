@@ -111,7 +111,7 @@ def tile(x: Any, *, reps: Any) -> Any:
             [1., 2.]])
     """
     if any(not isinstance(count, int | np.integer) or count < 0 for count in times(reps)):
-        raise ShapeError(f"tile: reps={reps}; expected whole numbers of 0 or more")
+        raise ShapeError(f"tile: reps={reps!r}; expected whole numbers of 0 or more")
     return np.tile(x, times(reps))
 
 

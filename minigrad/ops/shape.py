@@ -26,7 +26,13 @@ def reshape(x: Any, *, shape: Any) -> Any:
     tensor([[1., 2.],
             [3., 4.]])
     """
-    return np.asarray(x).reshape(shape)
+    try:
+        return np.asarray(x).reshape(shape)
+    except ValueError:
+        raise ShapeError(
+            f"reshape: shape {x.shape} has {x.size} elements, which do not fill {shape}; expected lengths whose product is {x.size}, one "
+            "of which may be -1"
+        ) from None
 
 
 @op(view=True, x=lambda g, axes: transpose(g, axes=None if axes is None else np.argsort([a % len(axes) for a in axes])))
@@ -37,12 +43,12 @@ def transpose(x: Any, *, axes: Any = None) -> Any:
     tensor([[1., 3.],
             [2., 4.]])
     """
-    if axes is not None and len(axes) == 2 != x.ndim:
+    try:
+        return np.transpose(x, axes)
+    except ValueError:
         raise ShapeError(
-            f"transpose: axes={tuple(axes)} should list all {x.ndim} axes of shape {x.shape} in their new order; to exchange two there is "
-            "swapaxes"
-        )
-    return np.transpose(x, axes)
+            f"transpose: axes={axes} should list all {x.ndim} axes of shape {x.shape} in their new order; to exchange two there is swapaxes"
+        ) from None
 
 
 @op(view=True, x=lambda g, axis1, axis2: swapaxes(g, axis1=axis1, axis2=axis2))
@@ -52,7 +58,10 @@ def swapaxes(x: Any, *, axis1: int, axis2: int) -> Any:
     >>> swapaxes([[1.0, 2.0]], axis1=0, axis2=1).shape
     (2, 1)
     """
-    return np.swapaxes(x, axis1, axis2)
+    try:
+        return np.swapaxes(x, axis1, axis2)
+    except ValueError:
+        raise ShapeError(f"swapaxes: axes {axis1} and {axis2} of shape {x.shape}: axes run from {-x.ndim} to {x.ndim - 1}") from None
 
 
 @op(view=True, x=lambda g, x_shape: reshape(g, shape=x_shape))
@@ -72,7 +81,11 @@ def squeeze(x: Any, *, axis: Any = None) -> Any:
     >>> squeeze([[1.0, 2.0]]).shape
     (2,)
     """
-    return np.squeeze(x, axis)
+    try:
+        return np.squeeze(x, axis)
+    except ValueError:
+        axes_of("squeeze", axis, x.shape)
+        raise ShapeError(f"squeeze: axis={axis} of shape {x.shape}: only axes of length 1 can go") from None
 
 
 @op(view=True, x=lambda g, x_shape: sum_to(g, shape=x_shape))
@@ -83,7 +96,12 @@ def broadcast_to(x: Any, *, shape: Any) -> Any:
     tensor([[1., 2.],
             [1., 2.]])
     """
-    return np.broadcast_to(x, shape)
+    try:
+        return np.broadcast_to(x, shape)
+    except ValueError:
+        raise ShapeError(
+            f"broadcast_to: shape {x.shape} does not stretch to {shape}: from the right, its lengths must be 1 or the same"
+        ) from None
 
 
 @op(x=lambda g, x_shape: broadcast_to(g, shape=x_shape))
@@ -124,13 +142,30 @@ def concatenate_(*xs: Any, axis: int = 0) -> Any:
     """Arrays joined along an axis that exists.   (m,k),(n,k) -> (m+n,k)"""
     if axis is None:
         raise ShapeError("concatenate: axis=None is not an axis; flatten with reshape(-1) first")
-    return np.concatenate(xs, axis)
+    try:
+        return np.concatenate(xs, axis)
+    except ValueError:
+        shapes = ", ".join([str(x.shape) for x in xs]) or "none"
+        if xs and xs[0].ndim:
+            axis_of("concatenate", axis, xs[0].shape)
+        raise ShapeError(
+            f"concatenate: shapes {shapes} along axis {axis}; expected one tensor or more, of as many axes, with the same lengths along "
+            "all others; stack() makes a new axis"
+        ) from None
 
 
 @op(xs=lambda g, axis: [getitem(g, index=(*(slice(None),) * (axis % g.ndim), i)) for i in range(g.shape[axis])])
 def stack_(*xs: Any, axis: int = 0) -> Any:
     """Arrays of one shape joined along a new axis.   (n),(n) -> (2,n)"""
-    return np.stack(xs, axis)
+    try:
+        return np.stack(xs, axis)
+    except ValueError:
+        shapes = ", ".join([str(x.shape) for x in xs]) or "none"
+        if xs:
+            axis_of("stack", axis, (1, *xs[0].shape))
+        raise ShapeError(
+            f"stack: shapes {shapes} at a new axis {axis}; expected one tensor or more, all of one shape: concatenate() joins others"
+        ) from None
 
 
 def concatenate(xs: Sequence[Any], axis: int = 0) -> Tensor:
@@ -197,8 +232,8 @@ def chunk(x: Any, chunks: int, axis: int = 0) -> tuple[Tensor, ...]:
     """
     x = as_tensor(x)
     axis = axis_of("chunk", axis, x.shape)
-    if chunks < 1:
-        raise ShapeError(f"chunk: {chunks} pieces of shape {x.shape}; expected 1 or more")
+    if not isinstance(chunks, int | np.integer) or chunks < 1:
+        raise ShapeError(f"chunk: {chunks} pieces of shape {x.shape}; expected a whole number of 1 or more")
     length = x.shape[axis]
     each = -(-length // chunks)
     return between(x, [*range(0, length, each), length] if length else [0] * (chunks + 1), axis)
