@@ -48,7 +48,7 @@ def argsort(x: Any, *, axis: int = -1, descending: bool = False) -> Any:
     (tensor([1, 3, 2, 0]), tensor([0, 2, 1, 3]))
     """
     if not descending or not x.ndim:
-        return np.argsort(x, axis=axis, kind="stable")
+        return np.argsort(x, axis=axis, kind="stable").reshape(x.shape)
     return x.shape[axis] - 1 - np.flip(np.argsort(np.flip(x, axis), axis=axis, kind="stable"), axis)
 
 

@@ -29,4 +29,26 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "take": lambda x, indices, axis=0: x[(slice(None),) * (axis % x.ndim) + (np.asarray(indices),)],
 }
 
-TORCH: dict[str, Callable[..., Any]] = {}
+
+def places(t: Any, shape: Any, index: Any) -> Any:
+    """Where the elements x[index] stand in x as one row."""
+    return t.tensor(np.array(np.arange(int(np.prod(shape, dtype=int))).reshape(shape)[index]))
+
+
+def rows(ndim: int, indices: Any, axis: int) -> Any:
+    """The index that takes slices along an axis."""
+    return (*(slice(None),) * (axis % ndim), np.asarray(indices))
+
+
+def put(t: Any, x: Any, shape: Any, places: Any) -> Any:
+    """Zeros with the elements of x added at these places."""
+    zeros = t.zeros(int(np.prod(shape, dtype=int)), dtype=x.dtype)
+    return zeros.index_add(0, places.reshape(-1), x.reshape(-1)).reshape(tuple(shape))
+
+
+TORCH: dict[str, Callable[..., Any]] = {
+    "getitem": lambda t, x, index: x.reshape(-1)[places(t, x.shape, index)],
+    "scatter": lambda t, x, shape, index: put(t, x, shape, places(t, shape, index)),
+    "scatter_rows": lambda t, x, indices, shape, axis=0: put(t, x, shape, places(t, shape, rows(len(shape), indices, axis))),
+    "take": lambda t, x, indices, axis=0: x.reshape(-1)[places(t, x.shape, rows(x.ndim, indices, axis))],
+}

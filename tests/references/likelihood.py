@@ -16,4 +16,6 @@ def binary_cross_entropy_terms(p: Any, t: Any) -> Any:
 
 REFERENCES: dict[str, Callable[..., Any]] = {"binary_cross_entropy_terms": binary_cross_entropy_terms}
 
-TORCH: dict[str, Callable[..., Any]] = {}
+TORCH: dict[str, Callable[..., Any]] = {
+    "binary_cross_entropy_terms": lambda t, p, y: -(t.log(t.as_tensor(p)).clamp(-100) * y + t.log1p(-t.as_tensor(p)).clamp(-100) * (1 - y)),
+}

@@ -36,7 +36,7 @@ def topk(x: Any, k: int, axis: int = -1, largest: bool = True) -> Any:
 
 
 REFERENCES: dict[str, Callable[..., Any]] = {
-    "argsort": lambda x, axis=-1, descending=False: np.argsort(-x if descending else x, axis=axis, kind="stable"),
+    "argsort": lambda x, axis=-1, descending=False: np.argsort(-x if descending else x, axis=axis, kind="stable").reshape(x.shape),
     "cumsum": cumsum,
     "sort": sort,
     "topk()": topk,
@@ -46,4 +46,5 @@ TORCH: dict[str, Callable[..., Any]] = {
     "argsort": lambda t, x, axis=-1, descending=False: t.argsort(x, dim=axis, descending=descending, stable=True),
     "cumsum": lambda t, x, axis=None: t.cumsum(x.flatten(), 0) if axis is None or not x.ndim else t.cumsum(x, axis),
     "sort": lambda t, x, axis=-1, descending=False: t.sort(x, dim=axis, descending=descending, stable=True)[0],
+    "topk()": lambda t, x, k, axis=-1, largest=True: t.sort(x, dim=axis, descending=largest, stable=True)[0].narrow(axis, 0, k),
 }

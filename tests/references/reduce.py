@@ -113,6 +113,7 @@ TORCH: dict[str, Callable[..., Any]] = {
     "any": lambda t, x, **settings: over(lambda x: t.any(x, 0))(x, **settings),
     "argmax": lambda t, x, axis=None, keepdims=False: t.argmax(x, axis, keepdims),
     "argmin": lambda t, x, axis=None, keepdims=False: t.argmin(x, axis, keepdims),
+    "cross_entropy_grad": lambda t, dy, x, target: dy[:, None] * (t.softmax(x, 1) - t.eye(x.shape[1], dtype=x.dtype)[target.long()]),
     "cross_entropy_rows": lambda t, x, target: t.nn.functional.cross_entropy(x, target.long(), reduction="none"),
     "log_softmax": lambda t, x, axis=-1: t.log_softmax(x, axis),
     "logsumexp": lambda t, x, **settings: over(lambda x: t.logsumexp(x, 0))(x, **settings),

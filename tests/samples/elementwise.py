@@ -54,7 +54,7 @@ def having(found: list[Sample], **settings: Any) -> list[Sample]:
 
 def small() -> list[Sample]:
     """`unary` on numbers between -1 and 1."""
-    return [dataclasses.replace(sample, args=(sample.args[0] * 0.4,)) for sample in unary()]
+    return [dataclasses.replace(sample, args=(np.asarray(sample.args[0] * 0.4),)) for sample in unary()]
 
 
 def clipped() -> list[Sample]:
