@@ -11,6 +11,8 @@ import minigrad as mg
 from minigrad import config
 from minigrad.recording import is_recording
 
+collect_ignore_glob = ["ported/*"]  # models for PyTorch, which need not be installed
+
 
 def pytest_configure() -> None:
     """Refuse to test compiled modules that are older than their sources."""
