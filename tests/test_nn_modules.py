@@ -98,6 +98,18 @@ def test_get_submodule_and_apply():
     assert order == [model[0], model[1][0], model[1][1], model[1], model]
 
 
+def test_buffers_that_are_not_saved_and_parameters_by_name():
+    model = nn.Sequential(nn.Linear(2, 2))
+    model.register_buffer("mask", mg.ones(2), persistent=False)
+    model.register_parameter("scale", nn.Parameter([2.0]))
+    model.register_parameter("shift", None)
+    assert [name for name, _ in model.named_buffers()] == ["mask"] and names(model)[0] == "scale" and model.shift is None
+    assert list(model.state_dict()) == ["scale", "0.weight", "0.bias"]
+    assert model.load_state_dict(model.state_dict()) == ([], [])
+    with pytest.raises(TypeError, match=r"^Sequential: 'shift' must be a Parameter\(\) or None, got Tensor$"):
+        model.register_parameter("shift", mg.ones(2))
+
+
 # ---- dtypes and devices
 
 
@@ -178,7 +190,7 @@ def test_forward_hooks_see_and_replace():
     for handle in (first, second, third, fourth):
         handle.remove()
         handle.remove()
-    assert np.array_equal(layer(x), layer.forward(x)) and len(seen) == 2
+    assert np.array_equal(layer(x), layer.forward(x)) and len(seen) == 2 and layer._hooks is None
     with layer.register_forward_hook(lambda module, args, out: 7):
         assert layer(x) == 7
     assert isinstance(layer(x), mg.Tensor)
@@ -354,7 +366,9 @@ def test_summary_leaves_statistics_alone_and_counts_a_tied_weight_once():
     assert model[1].num_batches_tracked.item() == 0 and found.parameters == 12 and [row.parameters for row in found.rows] == [0, 6, 4, 2]
     with pytest.raises(mg.ShapeError):
         mg.summary(model, np.ones((3, 5), np.float32))
-    assert all(module.training for module in model.modules()) and not any(module._hooks.before for module in model.modules())
+    assert all(module.training for module in model.modules()) and not any(
+        module._hooks.before for module in model.modules() if module._hooks
+    )
     with pytest.raises(TypeError, match="summary takes a module and an example of its input, got int"):
         mg.summary(3)
 

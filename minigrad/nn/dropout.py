@@ -46,7 +46,7 @@ class Dropout(Module):
     tensor([1., 2.])
     """
 
-    def __init__(self, p: float = 0.5) -> None:
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:  # inplace as in PyTorch: it changes nothing here
         super().__init__()
         check_probability(p, "Dropout")
         self.p = p

@@ -62,13 +62,13 @@ class Module:
     """
 
     training: bool
-    _buffers: set[str]
+    _buffers: dict[str, bool]  # name -> does state_dict have it
     _path = ""  # where the module was last assigned, for error messages only
     _hooks: Hooks | None = None
 
     def __init__(self) -> None:
         self.training = True
-        self._buffers = set()
+        self._buffers = {}
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What calling the module computes; each layer writes its own."""
@@ -161,15 +161,21 @@ class Module:
 
     # ---- parameters and buffers
 
-    def register_buffer(self, name: str, tensor: Tensor | None) -> None:
-        """Make `tensor` the attribute `name` that state_dict saves and no optimiser trains (None: not there yet)."""
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """Make `tensor` the attribute `name` that no optimiser trains (None: not there yet), saved unless persistent=False."""
         self._ready(f"registering '{name}'")
         if isinstance(tensor, Tensor) and tensor.parameter:
             raise TypeError(f"{self.label()}: buffer '{name}' is a parameter; register its detach(), or assign it as an attribute")
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(f"{self.label()}: buffer '{name}' must be a tensor or None, got {type(tensor).__name__}")
-        self._buffers.add(name)
+        self._buffers[name] = persistent
         setattr(self, name, tensor)
+
+    def register_parameter(self, name: str, parameter: Tensor | None) -> None:
+        """Make `parameter`, which a Parameter() is, or None, the attribute `name`: what assigning it does too."""
+        if parameter is not None and not (isinstance(parameter, Tensor) and parameter.parameter):
+            raise TypeError(f"{self.label()}: '{name}' must be a Parameter() or None, got {type(parameter).__name__}")
+        setattr(self, name, parameter)
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """(path, tensor) for every parameter here and below, as they were assigned; a tied one comes once, under its first name."""
@@ -299,7 +305,8 @@ class Module:
         found = {}
         for path, module in self._walk(""):
             for name, tensor in (*module._own(buffers=False), *module._own(buffers=True)):
-                found[join(path, name)] = tensor.detach()
+                if module._buffers.get(name, True):
+                    found[join(path, name)] = tensor.detach()
         return found
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> Keys:

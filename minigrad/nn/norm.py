@@ -28,7 +28,7 @@ def standard(x: Tensor, axes: Any, eps: float) -> tuple[Tensor, Tensor, Tensor]:
     mean = x.mean(axis=axes, keepdims=True)
     centred = x - mean
     variance = square(centred).mean(axis=axes, keepdims=True)
-    return centred / sqrt(variance + eps), mean, variance
+    return centred * (1.0 / sqrt(variance + eps)), mean, variance
 
 
 def layer_norm(x: Any, normalized_shape: int | Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
@@ -146,7 +146,7 @@ def batch_norm(
     elif running_mean is None or running_var is None:
         raise ValueError("batch_norm: without training it needs running_mean and running_var")
     else:
-        out = (x - running_mean.reshape(column)) / sqrt(running_var.reshape(column) + eps)
+        out = (x - running_mean.reshape(column)) * (1.0 / sqrt(running_var.reshape(column) + eps))
     if weight is not None:
         out = out * weight.reshape(column)
     return out if bias is None else out + bias.reshape(column)
