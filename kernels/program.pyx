@@ -3,7 +3,8 @@
 A program is a list of stages. A stage is either one matrix product with a packed right side, or a block: instructions that
 pass, one after the other, over a few rows at a time, so that what they hand on stays in the nearest cache. An operand is an
 address: a base, an offset, and distances from one time step to the next and from one row to the next; its elements follow
-each other (step 1) or are one for the whole row (step 0).
+each other (step 1) or are one for the whole row (step 0). Where sequences end at different times (span.py), tables say how many rows
+run at each time step and where in packed memory they begin.
 """
 
 cimport numpy as cnp
@@ -61,6 +62,7 @@ cdef struct Operand:
     ptrdiff_t offset  # bytes
     ptrdiff_t time
     ptrdiff_t row
+    bint lags            # of a carry that is kept: the slot before that of this time step
 
 
 cdef struct Instruction:
@@ -83,13 +85,36 @@ cdef struct Stage:
     int rows             # rows that pass together; 0: a matrix product
 
 
-cdef inline char* place(const Operand* o, char** bases, char* arena, ptrdiff_t i, ptrdiff_t t, ptrdiff_t row) noexcept nogil:
+cdef struct Job:  # a program with the memory of one call
+    const Instruction* code
+    const Stage* stages
+    int stage_count
+    char** bases
+    const Pack** packs
+    ptrdiff_t steps
+    ptrdiff_t rows
+    const ptrdiff_t* counts  # rows that run at each time step, and where those begin; NULL: all rows at all times
+    const ptrdiff_t* starts
+    const ptrdiff_t* slots   # the same in a carry that is kept
+    const ptrdiff_t* sums    # of the lengths of the rows up to each
+    bint reverse
+    char* arenas         # room of `arena` bytes for each part
+    ptrdiff_t arena
+    ptrdiff_t piece      # time steps between two looks for signals
+    int count            # of parts
+    int stop
+
+
+cdef inline char* place(const Operand* o, const Job* job, char* arena, ptrdiff_t i, ptrdiff_t t, ptrdiff_t row) noexcept nogil:
     """The address of an operand's row at iteration i, which is time t."""
-    if o.mode == ABSOLUTE:
-        return bases[o.base] + o.offset + t * o.time + row * o.row
     if o.mode == BLOCK:
         return arena + o.offset
-    return bases[o.base] + o.offset + ((i + (o.mode == ODD)) & 1) * o.time + row * o.row
+    cdef char* base = job.bases[o.base] + o.offset + row * o.row
+    if o.mode != ABSOLUTE:
+        return base + ((i + (o.mode == ODD)) & 1) * o.time
+    if job.counts == NULL or not o.time:
+        return base + t * o.time
+    return base + (job.slots[t] if o.lags else job.starts[t]) * o.row
 
 
 cdef void copy_row(const char* x, int step, char* out, ptrdiff_t n, ptrdiff_t item) noexcept nogil:
@@ -161,7 +186,7 @@ cdef void one_row(const Instruction* s, const Loops* table, const char* a, const
 cdef class Program:
     """A program ready to run: see the module. `stages` is a list of (rows, [instruction]), an instruction a tuple
 
-    (name, precision, columns, item, settings, out, *ins), an operand (base, mode, step, offset, time, row, item), all in bytes.
+    (name, precision, columns, item, settings, out, *ins), an operand (base, mode, step, offset, time, row, item, lags), all in bytes.
     """
 
     cdef Instruction* code
@@ -210,29 +235,13 @@ cdef class Program:
 
     cdef operand(self, Instruction* s, Operand* o, values):
         cdef ptrdiff_t item
-        o.base, o.mode, o.step, o.offset, o.time, o.row, item = values
+        o.base, o.mode, o.step, o.offset, o.time, o.row, item, o.lags = values
         if not ((o.step == 1 and o.row == s.columns * item) or (o.step == 0 and o.row == 0)):
             s.flat = 0
 
     def __dealloc__(self):
         free(self.code)
         free(self.stages)
-
-
-cdef struct Job:  # a program with the memory of one call
-    const Instruction* code
-    const Stage* stages
-    int stage_count
-    char** bases
-    const Pack** packs
-    ptrdiff_t steps
-    ptrdiff_t rows
-    bint reverse
-    char* arenas         # room of `arena` bytes for each part
-    ptrdiff_t arena
-    ptrdiff_t piece      # time steps between two looks for signals
-    int count            # of parts
-    int stop
 
 
 cdef void block(const Job* job, const Stage* stage, char* arena, ptrdiff_t i, ptrdiff_t t, ptrdiff_t row, ptrdiff_t rows) noexcept nogil:
@@ -247,9 +256,9 @@ cdef void block(const Job* job, const Stage* stage, char* arena, ptrdiff_t i, pt
     cdef ptrdiff_t out_row, a_row, b_row, c_row
     for k in range(stage.first, stage.last):
         s = &job.code[k]
-        out, a = place(&s.out, job.bases, arena, i, t, row), place(&s.ins[0], job.bases, arena, i, t, row)
-        b = place(&s.ins[1], job.bases, arena, i, t, row) if s.count > 1 else NULL
-        c = place(&s.ins[2], job.bases, arena, i, t, row) if s.count > 2 else NULL
+        out, a = place(&s.out, job, arena, i, t, row), place(&s.ins[0], job, arena, i, t, row)
+        b = place(&s.ins[1], job, arena, i, t, row) if s.count > 1 else NULL
+        c = place(&s.ins[2], job, arena, i, t, row) if s.count > 2 else NULL
         if s.flat:
             one_row(s, loops(s.precision), a, b, c, out, rows * s.columns)
             continue
@@ -259,9 +268,9 @@ cdef void block(const Job* job, const Stage* stage, char* arena, ptrdiff_t i, pt
             out, a, b, c = out + out_row, a + a_row, b + b_row, c + c_row
 
 
-cdef void play(const Job* job, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t first, ptrdiff_t last, char* arena) noexcept nogil:
-    """Iterations begin to end, rows first to last."""
-    cdef ptrdiff_t i, t, row, some
+cdef void play(const Job* job, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t first, ptrdiff_t bound, char* arena) noexcept nogil:
+    """Iterations begin to end, of the rows first to bound those that run."""
+    cdef ptrdiff_t i, t, row, some, last = bound
     cdef int k
     cdef const Stage* stage
     cdef const Instruction* s
@@ -271,15 +280,19 @@ cdef void play(const Job* job, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t first, 
         if job.stop:
             break
         t = job.steps - 1 - i if job.reverse else i
+        if job.counts != NULL:
+            last = min(bound, job.counts[t])
+            if first >= last:
+                continue
         for k in range(job.stage_count):
             stage = &job.stages[k]
             if stage.rows == 0:
                 s = &job.code[stage.first]
                 pack = job.packs[s.number]
-                pack.gemm.gemm(last - first, s.columns, pack.depth, place(&s.ins[0], job.bases, arena, i, t, first),
+                pack.gemm.gemm(last - first, s.columns, pack.depth, place(&s.ins[0], job, arena, i, t, first),
                                s.ins[0].row // s.item, 1, pack.data, pack.gemm.width, pack.depth * pack.gemm.width,
-                               place(&s.ins[1], job.bases, arena, i, t, first) if s.count > 1 else NULL, s.ins[1].row // s.item,
-                               place(&s.out, job.bases, arena, i, t, first), s.out.row // s.item, NULL)
+                               place(&s.ins[1], job, arena, i, t, first) if s.count > 1 else NULL, s.ins[1].row // s.item,
+                               place(&s.out, job, arena, i, t, first), s.out.row // s.item, NULL)
                 continue
             row = first
             while row < last:
@@ -289,10 +302,20 @@ cdef void play(const Job* job, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t first, 
     restore_subnormals(mode)
 
 
+cdef ptrdiff_t cut(const Job* job, int k) noexcept nogil:
+    """The first row of part k: parts are of equal work."""
+    cdef ptrdiff_t row = 0
+    if job.counts == NULL:
+        return job.rows * k // job.count
+    while row < job.rows and job.sums[row] * job.count <= job.sums[job.rows - 1] * k:
+        row += 1
+    return row
+
+
 cdef void part_of_job(void* task, int k) noexcept nogil:
     """All time steps for part k of the rows, piece by piece."""
     cdef Job* job = <Job*>task
-    cdef ptrdiff_t first = job.rows * k // job.count, last = job.rows * (k + 1) // job.count, begin = 0, end
+    cdef ptrdiff_t first = cut(job, k), last = cut(job, k + 1), begin = 0, end
     while begin < job.steps and not job.stop:
         end = min(begin + job.piece, job.steps)
         play(job, begin, end, first, last, job.arenas + k * job.arena)
@@ -301,15 +324,22 @@ cdef void part_of_job(void* task, int k) noexcept nogil:
             look(&job.stop)
 
 
+cdef const ptrdiff_t* table(cnp.ndarray numbers, ptrdiff_t size) except NULL:
+    if cnp.PyArray_TYPE(numbers) != cnp.NPY_INTP or cnp.PyArray_SIZE(numbers) != size or not cnp.PyArray_IS_C_CONTIGUOUS(numbers):
+        raise ValueError(f"a table of a scan has {size} numbers, got {numbers.dtype}{(<object>numbers).shape}")
+    return <const ptrdiff_t*>cnp.PyArray_DATA(numbers)
+
+
 cdef class Run:
     """One call of a program: its arrays and packed matrices."""
 
     cdef Program program
     cdef list arrays
     cdef list packed
+    cdef object tables
     cdef Job job
 
-    def __cinit__(self, Program program, list arrays, list packed, ptrdiff_t steps, bint reverse, ptrdiff_t rows):
+    def __cinit__(self, Program program, list arrays, list packed, ptrdiff_t steps, bint reverse, ptrdiff_t rows, tables=None):
         cdef int k
         cdef Job* job = &self.job
         self.program, self.arrays, self.packed = program, arrays, packed
@@ -318,6 +348,10 @@ cdef class Run:
         job.code, job.stages, job.stage_count = program.code, program.stages, program.stage_count
         job.steps, job.rows, job.reverse, job.piece, job.count = steps, rows, reverse, steps, 1
         job.arena = (program.arena + 127) // 64 * 64
+        if tables is not None:
+            self.tables = counts, starts, slots, sums = tables
+            job.counts, job.starts = table(counts, steps), table(starts, steps)
+            job.slots, job.sums = table(slots, steps + 1), table(sums, rows)
         job.bases = <char**>calloc(len(arrays) + 1, sizeof(char*))
         job.packs = <const Pack**>calloc(len(packed) + 1, sizeof(void*))
         if job.bases == NULL or job.packs == NULL:

@@ -19,15 +19,18 @@ from minigrad.recording import tracer
 
 from .known import fingerprint
 from .report import Report
-from .request import Request, steps_of
+from .request import Request
 from .settings import COMPILED, PASSES, settings
+from .span import span_of
 from .trace import wrapped
 from .tree import Tree, flatten
 
 __all__ = ["COMPILED", "PASSES", "known_scan", "scan", "scan_report", "settings"]
 
 
-def scan(step: Any, carry: Tree, xs: Tree, *, reverse: bool = False, length: int | None = None) -> tuple[Tree, Tree]:
+def scan(
+    step: Any, carry: Tree, xs: Tree, *, reverse: bool = False, length: int | None = None, batch_sizes: Any = None
+) -> tuple[Tree, Tree]:
     """`for x in xs: carry, y = step(carry, x)`; returns the last carry and all y, stacked along a first axis of time.
 
     carry, xs and y are tensors, or nested tuples, lists and dicts of them (y and xs may be None). Every tensor of xs is (T, ...); with
@@ -37,16 +40,29 @@ def scan(step: Any, carry: Tree, xs: Tree, *, reverse: bool = False, length: int
     done, or why not. A leaf that has no share in the outputs used gets no gradient, as from the loop. Raises ShapeError if lengths
     differ, TypeError if step does not return a pair.
 
+    Sequences of different lengths: with `batch_sizes`, step t works on the first batch_sizes[t] rows of the carry alone, which lie in the
+    order of their lengths, longest first, and xs and y hold all these rows and no others, time after time: (N, ...), with N the sum of
+    batch_sizes (the data and batch_sizes of PyTorch's PackedSequence). The last carry has each row as its own last step left it; with
+    `reverse` each row begins at its own last x.
+
     >>> from minigrad.tape import Tensor
     >>> total, sums = scan(lambda carry, x: (carry + x, carry + x), Tensor(0.0), Tensor([1.0, 2.0, 3.0]))
     >>> total, sums
     (tensor(6.), tensor([1., 3., 6.]))
     """
-    return known_scan(*fingerprint(step), step, carry, xs, reverse, length)
+    return known_scan(*fingerprint(step), step, carry, xs, reverse, length, batch_sizes)
 
 
 def known_scan(
-    key: Any, consts: tuple[Any, ...], step: Any, carry: Tree, xs: Tree, reverse: bool, length: int | None = None, stream: bool = False
+    key: Any,
+    consts: tuple[Any, ...],
+    step: Any,
+    carry: Tree,
+    xs: Tree,
+    reverse: bool,
+    length: int | None = None,
+    batch_sizes: Any = None,
+    stream: bool = False,
 ) -> tuple[Tree, Tree]:
     """`scan` of a step that is known by a key: the same key, the same calls, on `consts` and nothing else; it is traced once.
 
@@ -56,7 +72,7 @@ def known_scan(
     xs_leaves, xs_kind = flatten(xs)
     carry_leaves = [wrapped(leaf) for leaf in carry_leaves]
     xs_leaves = [wrapped(leaf) for leaf in xs_leaves]
-    call = Request(step, carry_leaves, carry_kind, xs_leaves, xs_kind, reverse, steps_of(xs_leaves, length))
+    call = Request(step, carry_leaves, carry_kind, xs_leaves, xs_kind, reverse, span_of(xs_leaves, length, batch_sizes, carry_leaves))
     call.known, call.stream = (key, consts), stream
     watcher = tracer.get()
     if watcher is not None:

@@ -15,17 +15,20 @@ known: OrderedDict[Any, Any] = OrderedDict()  # signature of a known step -> its
 lock = threading.Lock()
 
 
-def plan_for(trace: Trace, reverse: bool, wanted: tuple[Any, ...], passes: frozenset[str]) -> tuple[Any, bool]:
-    """The plan of a trace, or the reason why there is none; and whether it was there already."""
-    key = (trace.key(), reverse, wanted, passes)
+def plan_for(trace: Trace, reverse: bool, wanted: tuple[Any, ...], passes: frozenset[str], rows: int | None) -> tuple[Any, bool]:
+    """The plan of a trace, or the reason why there is none; and whether it was there already.
+
+    `rows` is the number of sequences if they end at different times, else None.
+    """
+    key = (trace.key(), reverse, wanted, passes, rows)
     with lock:
         if key in plans:
             plans.move_to_end(key)
             return plans[key], True
         reason, made = "", None
-        for batch in batches(trace):
+        for batch in batches(trace) if rows is None else [rows]:
             try:
-                made = Plan(trace, batch, reverse, wanted, passes)
+                made = Plan(trace, batch, reverse, wanted, passes, rows is not None)
                 break
             except Untraceable as problem:
                 reason = reason or str(problem)

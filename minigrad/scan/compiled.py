@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from .fuse import Stage, absorbed, stages_of
-from .hoist import LOOP, Division, divide, spare
+from .hoist import CONST, LOOP, Division, divide, spare
 from .plan import Array, Layout, claim, copied, flops, place_of
 from .reuse import Pool
 from .rows import Buffer, Lowering, Ref
 from .sink import Backward, Sink, backward_of, feeds, needing
-from .trace import Call, Trace, Value
+from .span import own_rows
+from .trace import Call, Trace, Untraceable, Value
 
 try:
     from minigrad._program import Program  # type: ignore[import-not-found]
@@ -74,17 +75,21 @@ def listing(title: str, calls: list[Call]) -> list[str]:
 class Plan:
     """What a scan runs, for one program, its shapes but for T, and which of its tensors require a gradient."""
 
-    def __init__(self, trace: Trace, batch: int | None, reverse: bool, wanted: tuple[Any, Any, Any], passes: frozenset[str]) -> None:
+    def __init__(
+        self, trace: Trace, batch: int | None, reverse: bool, wanted: tuple[Any, Any, Any], passes: frozenset[str], ragged: bool
+    ) -> None:
         self.trace = trace
         self.batch = batch
         self.rows = 1 if batch is None else batch
         self.reverse = reverse
         self.passes = passes
-        self.division: Division = divide(trace, batch, "hoist" in passes)
+        self.division: Division = divide(trace, batch, "hoist" in passes, ragged)
         for number, call in enumerate([*self.division.once, *self.division.ahead, *self.division.loop]):
             call.out.number = number
         self.needs, self.carry_needs = needing(self.division, *map(list, wanted))
         self.records = bool(self.needs)
+        if ragged:
+            by_rows(self.division, batch, self.needs)
         self.forward()
         self.backwards: dict[tuple[bool, ...], BackwardPlan] = {}
         if self.records:
@@ -209,6 +214,23 @@ class Plan:
         if found is None:
             found = self.places[value] = place_of(self.layout, self.lowering.refs[value])
         return found
+
+
+def by_rows(division: Division, batch: int | None, needs: set[Value]) -> None:
+    """Refuse a step that cannot run for some of its rows alone."""
+    if division.trace.draws:
+        raise Untraceable("random draws for sequences that end at different times")
+    for value in (*division.inputs, *division.ys, *division.trace.carry):
+        if not value.shape or value.shape[0] != batch or division.level[value] == CONST:
+            raise Untraceable(
+                f"a value of shape {value.shape} is not one row for each of the {batch} sequences, which end at different times"
+            )
+    for call in division.loop:
+        for arg in call.values():
+            if arg in needs and division.level[arg] == CONST and call.op.broadcasts and own_rows(arg.shape, call.out.shape):
+                raise Untraceable(
+                    f"a constant that requires a gradient has a row for each of the {batch} sequences: make it part of the carry"
+                )
 
 
 class BackwardPlan:

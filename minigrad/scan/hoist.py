@@ -13,6 +13,7 @@ from minigrad.op import Op
 from minigrad.ops import all_ops, getitem
 from minigrad.tape import Tensor
 
+from .span import Even, own_rows
 from .trace import Call, Trace, Untraceable, Value, wants
 
 OPS = all_ops()
@@ -110,7 +111,7 @@ class Rewriter:
         return total
 
 
-def divide(trace: Trace, batch: int | None, hoist: bool) -> Division:
+def divide(trace: Trace, batch: int | None, hoist: bool, ragged: bool) -> Division:
     """The trace in parts. Without `hoist` only that goes ahead of the loop which the loop could not run."""
     division = Division(trace)
     level = division.level
@@ -123,7 +124,7 @@ def divide(trace: Trace, batch: int | None, hoist: bool) -> Division:
     division.new_carry = [renamed.get(value, value) for value in trace.new_carry]
     division.ys = [renamed.get(value, value) for value in trace.ys]
     calls = living(rewriter.calls, {*division.new_carry, *division.ys})
-    ahead = chosen(calls, division, batch, hoist)
+    ahead = chosen(calls, division, batch, hoist, ragged)
     for call in calls:
         where = level[call.out]
         (division.once if where == CONST else division.ahead if call in ahead else division.loop).append(call)
@@ -156,7 +157,7 @@ def living(calls: list[Call], alive: set[Value]) -> list[Call]:
     return kept[::-1]
 
 
-def chosen(calls: list[Call], division: Division, batch: int | None, hoist: bool) -> set[Call]:
+def chosen(calls: list[Call], division: Division, batch: int | None, hoist: bool, ragged: bool) -> set[Call]:
     """The calls that go ahead of the loop: products of x_t, what the loop has no way to run, and what leads there."""
     level = division.level
     ahead: set[Call] = set()
@@ -166,7 +167,7 @@ def chosen(calls: list[Call], division: Division, batch: int | None, hoist: bool
         needed = any(call.out in other.values() for other in ahead)
         must = needed or call.out in division.ys or not fits_loop(call, batch)
         if must or (hoist and call.op.name in HEAVY):
-            if runs_over_time(call, level):
+            if runs_over_rows(call, level) if ragged else runs_over_time(call, level):
                 ahead.add(call)
             elif must:
                 raise Untraceable(f"'{call.op.name}' of x cannot run for all time steps at once")
@@ -195,10 +196,13 @@ def fits_loop(call: Call, batch: int | None) -> bool:
 # ---- a call for all time steps at once
 
 
-def over_time(call: Call, args: list[Any], stacked: list[bool], steps: int) -> Tensor:
+def over_time(call: Call, args: list[Any], stacked: list[bool], span: Even) -> Tensor:
     """The call's results for all time steps; `stacked` says which arguments have a first axis of time."""
     rank = len(call.out.shape)
     name = call.op.name
+    if span.counts is not None:
+        return call.op(*args, **call.settings)
+    steps = span.steps
     if call.op.broadcasts:
         args = [aligned(arg, rank) if over else arg for arg, over in zip(args, stacked, strict=True)]
     if name == "concatenate" or name == "stack":
@@ -259,6 +263,21 @@ def runs_over_time(call: Call, level: dict[Value, int]) -> bool:
     if name == "matmul":
         return all(isinstance(arg, Value) for arg in call.args) and moving == [True, False] and len(call.args[1].shape) <= 2
     return name == "take" and moving == [False, True] and call.settings["axis"] == 0
+
+
+def runs_over_rows(call: Call, level: dict[Value, int]) -> bool:
+    """Whether a call works row by row: what it does with the rows of one time step it does with those of all."""
+    shape = call.out.shape
+    moving = [isinstance(arg, Value) and level[arg] == INPUT for arg in call.args]
+    if any(over and (not arg.shape or arg.shape[0] != shape[0]) for arg, over in zip(call.args, moving, strict=True)):
+        return False
+    if call.op.broadcasts or call.op.name in ("detach", "identity"):
+        return all(
+            len(arg.shape) == len(shape) if over else not own_rows(arg.shape, shape)
+            for arg, over in zip(call.args, moving, strict=True)
+            if isinstance(arg, Value)
+        )
+    return call.op.name in ("linear", "matmul", "take") and runs_over_time(call, level)
 
 
 def plain_index(index: Any) -> bool:

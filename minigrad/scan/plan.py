@@ -156,17 +156,18 @@ class Layout:
         return size
 
     def operand(self, ref: Ref) -> tuple[int, ...]:
-        """An address as the executor takes it: base, mode, step, offset, time, row, and bytes of an element."""
+        """An address as the executor takes it: base, mode, step, offset, time, row, bytes of an element, and whether it lags."""
         root, start = ref.buffer.root()
         place = self.places[root]
         item = root.dtype.itemsize
         offset = (start + ref.start) * item
         if place.array is None:
-            return -1, BLOCK, ref.step, place.offset + offset, 0, root.width * item, item
+            return -1, BLOCK, ref.step, place.offset + offset, 0, root.width * item, item, False
         array = place.array
         row = array.width * item if array.rows > 1 or root.varies else 0
         time = array.nbytes() if array.steps != "1" else 0
-        return array.index, place.mode, ref.step, offset + place.offset + place.shift * time, time, row, item
+        lags = array.steps == "T+1" and not place.shift
+        return array.index, place.mode, ref.step, offset + place.offset + place.shift * time, time, row, item, lags
 
     def encode(self, stages: list[Stage]) -> list[Any]:
         """Stages as Program takes them."""

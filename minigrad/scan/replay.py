@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.ops import all_ops, stack
+from minigrad.ops import all_ops
 from minigrad.recording import enable_grad, is_recording, no_grad
 from minigrad.tape import Node, Rules, Tensor, clock, entry, wrap
 from minigrad.walk import walk
 
 from .compiled import Plan
 from .run import RESULT, ahead, apply
+from .span import Even, Running
 from .steps import Steps
 from .trace import Value
 
@@ -19,14 +20,15 @@ OPS = all_ops()
 
 
 def unrolled(
-    plan: Plan, env: dict[Value, Any], steps: int, reverse: bool, carry: list[Any], inputs: dict[Value, Any], alias: Any = None
+    plan: Plan, env: dict[Value, Any], span: Even, reverse: bool, carry: list[Any], inputs: dict[Value, Any], alias: Any = None
 ) -> Any:
     """(last carry, all ys) of the loop, each call an entry of the tape. `alias(value, tensor, t)` may stand in for a constant at step t."""
-    division = plan.division
+    division, steps = plan.division, span.steps
     ys: list[list[Any]] = [[None] * steps for _ in division.ys]
+    running = Running(span, carry, reverse)
     for t in range(steps - 1, -1, -1) if reverse else range(steps):
-        now: dict[Value, Any] = dict(zip(plan.trace.carry, carry, strict=True))
-        now.update({value: tensor[t] for value, tensor in inputs.items()})
+        now: dict[Value, Any] = dict(zip(plan.trace.carry, running.at(carry, t), strict=True))
+        now.update({value: span.at(tensor, t) for value, tensor in inputs.items()})
 
         def value(arg: Any, now: dict[Value, Any] = now, t: int = t) -> Any:
             if not isinstance(arg, Value):
@@ -41,7 +43,7 @@ def unrolled(
         for number, out in enumerate(division.ys):
             if plan.y_refs[number] is not None:
                 ys[number][t] = value(out)
-    return carry, ys
+    return running.last(carry), ys
 
 
 class HandedRules(Rules):
@@ -67,12 +69,12 @@ class HandedRules(Rules):
 class Replay:
     """One scan that ran compiled, and all that it takes to run it again on the tape."""
 
-    __slots__ = ("env", "first", "plan", "reverse", "steps", "tick", "whole")
+    __slots__ = ("env", "first", "plan", "reverse", "span", "tick", "whole")
 
-    def __init__(self, plan: Plan, env: dict[Value, Any], steps: int, reverse: bool, whole: Steps | None, first: int) -> None:
+    def __init__(self, plan: Plan, env: dict[Value, Any], span: Even, reverse: bool, whole: Steps | None, first: int) -> None:
         self.plan = plan
         self.env = env
-        self.steps = steps
+        self.span = span
         self.reverse = reverse
         self.whole = whole  # the scan that this is the rest of, if its first step ran by itself ...
         self.first = first  # ... and which of its steps is step 0 here
@@ -94,10 +96,10 @@ class Replay:
 
             carry = [aliases[value] for value in self.plan.trace.carry]
             inputs = {value: aliases[value] for value in self.plan.division.inputs}
-            last, ys = unrolled(self.plan, self.env, self.steps, self.reverse, carry, inputs, alias)
+            last, ys = unrolled(self.plan, self.env, self.span, self.reverse, carry, inputs, alias)
             outputs, seeds = [], []
             for number, g in parts.items():
-                out = last[number] if number < len(last) else stack(ys[number - len(last)])
+                out = last[number] if number < len(last) else self.span.joined(ys[number - len(last)])
                 if out.node is not None:
                     outputs.append(out)
                     seeds.append(g)
@@ -114,7 +116,7 @@ class Replay:
         """What the loop reads; what ran ahead of it anew, for the loop may have written over that."""
         env = dict(self.env)
         with no_grad():
-            ahead(self.plan, env, self.steps)
+            ahead(self.plan, env, self.span)
         return env
 
     def handed(self, y: Tensor, number: int) -> Tensor:
@@ -128,18 +130,20 @@ class Replay:
     def as_written(self) -> tuple[list[Tensor], Steps]:
         """The results from the step as it was traced, each call an entry of the tape; and which entries belong to which step."""
         trace, env = self.plan.trace, self.env
+        span, count = self.span, self.span.steps
         carry = [env[value] for value in trace.carry]
-        ys: list[list[Any]] = [[None] * self.steps for _ in trace.ys]
-        steps = Steps(self.steps)
+        running = Running(span, carry, self.reverse)
+        ys: list[list[Any]] = [[None] * count for _ in trace.ys]
+        steps = Steps(count)
         with enable_grad():
-            for t in range(self.steps - 1, -1, -1) if self.reverse else range(self.steps):
+            for t in range(count - 1, -1, -1) if self.reverse else range(count):
                 began = next(clock)
-                now = {**env, **dict(zip(trace.carry, carry, strict=True))}
-                now.update({value: env[value][t] for value in (*trace.xs, *trace.draws)})
+                now = {**env, **dict(zip(trace.carry, running.at(carry, t), strict=True))}
+                now.update({value: span.at(env[value], t) for value in (*trace.xs, *trace.draws)})
                 for call in trace.calls:
                     now[call.out] = apply(call, [now[arg] if isinstance(arg, Value) else arg for arg in call.args])
                 carry = [now[value] for value in trace.new_carry]
                 for number, value in enumerate(trace.ys):
                     ys[number][t] = now[value]
                 steps.ran(t, began)
-            return [*carry, *[stack(column) for column in ys]], steps
+            return [*running.last(carry), *[span.joined(column) for column in ys]], steps

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import random
-from minigrad.errors import ShapeError
-from minigrad.ops import concatenate, stack
+from minigrad.ops import concatenate
 from minigrad.recording import is_recording, no_grad
 from minigrad.tape import Tensor, clock, wrap
 
@@ -18,21 +17,10 @@ from .replay import Replay
 from .report import Report
 from .run import ahead, evaluate, forward, readied, results
 from .settings import settings
+from .span import Even, Running
 from .steps import Steps
 from .trace import Trace, Untraceable, fresh, pair, retire, run_step, wrapped
 from .tree import Tree, flatten, unflatten
-
-
-def steps_of(leaves: list[Tensor], length: int | None) -> int:
-    """T, which all of xs and `length` agree on."""
-    for leaf in leaves:
-        if not leaf.ndim:
-            raise ShapeError("scan: xs holds a tensor of no axis; the first axis of every tensor of xs is time")
-    lengths = {leaf.shape[0] for leaf in leaves} | ({length} if length is not None else set())
-    if len(lengths) != 1:
-        said = "give length= when xs has no tensors" if not lengths else f"xs and length= say {', '.join(map(str, sorted(lengths)))}"
-        raise ShapeError(f"scan: the number of time steps is not one number: {said}")
-    return int(lengths.pop())
 
 
 class Request:
@@ -41,14 +29,15 @@ class Request:
     whole: Steps | None = None  # where this is the rest of a scan whose first step ran by itself: the steps of all of it ...
     first = 0  # ... and which of them is step 0 here
 
-    def __init__(self, step: Any, carry: list[Tensor], carry_kind: Any, xs: list[Tensor], xs_kind: Any, reverse: bool, steps: int) -> None:
+    def __init__(self, step: Any, carry: list[Tensor], carry_kind: Any, xs: list[Tensor], xs_kind: Any, reverse: bool, span: Even) -> None:
         self.step = step
         self.carry = carry
         self.carry_kind = carry_kind
         self.xs = xs
         self.xs_kind = xs_kind
         self.reverse = reverse
-        self.steps = steps
+        self.span = span
+        self.steps = span.steps
         self.known: tuple[Any, tuple[Any, ...]] = None, ()
         self.stream = False
         self.traces: list[Trace] = []
@@ -61,18 +50,20 @@ class Request:
 
     def x(self, t: int) -> Tree:
         """x at time t."""
-        return unflatten(self.xs_kind, [leaf[t] for leaf in self.xs])
+        return unflatten(self.xs_kind, [self.span.at(leaf, t) for leaf in self.xs])
 
     def eager(self) -> tuple[Tree, Tree]:
         """The loop itself."""
-        carry = unflatten(self.carry_kind, self.carry)
+        leaves, kind = self.carry, self.carry_kind
+        running = Running(self.span, leaves, self.reverse)
         ys: list[Any] = [None] * self.steps
         steps = self.whole or Steps(self.steps)
         for t in self.times():
             began = next(clock)
-            carry, ys[t] = pair(self.step(carry, self.x(t)))
+            carry, ys[t] = pair(self.step(unflatten(kind, running.at(leaves, t)), self.x(t)))
+            leaves, kind = flatten(carry)
             steps.ran(self.first + t, began)
-        results = carry, joined(ys)
+        results = unflatten(kind, running.last(leaves)), joined(ys, self.span)
         steps.lead_to(results)
         return results
 
@@ -84,14 +75,16 @@ class Request:
 
     def nothing(self) -> tuple[Tree, Tree]:
         """No time steps: the carry as it is, and ys of length 0 in the shapes that a step would give."""
-        zeros = [Tensor(leaf.numpy()[:0].sum(axis=0, dtype=leaf.dtype)) for leaf in self.xs]
+        zeros = [self.span.blank(leaf, self.carry) for leaf in self.xs]
         state = random.get_rng_state()
         with no_grad():
             _, y = pair(self.step(unflatten(self.carry_kind, self.carry), unflatten(self.xs_kind, zeros)))
         random.set_rng_state(state)
         settings.report = Report(False, "no time steps", 0)
         leaves, kind = flatten(y)
-        return unflatten(self.carry_kind, self.carry), unflatten(kind, [Tensor(wrapped(leaf).numpy()[None][:0]) for leaf in leaves])
+        return unflatten(self.carry_kind, self.carry), unflatten(
+            kind, [Tensor(np.zeros(self.span.shape(leaf.shape), leaf.dtype)) for leaf in map(wrapped, leaves)]
+        )
 
     # ---- compiled
 
@@ -135,13 +128,22 @@ class Request:
     def trace(self, t: int, carry: list[Any]) -> tuple[Trace, Tree, Tree]:
         """The step at time t under a tracer."""
         leaves = [fresh(wrapped(leaf)) for leaf in carry]
-        x = [wrap(leaf._array[t], None) if leaf.ndim > 1 else Tensor(leaf._array[t]) for leaf in self.xs]
+        x = [self.sample(leaf, t) for leaf in self.xs]
         found = run_step(self.step, unflatten(self.carry_kind, leaves), unflatten(self.xs_kind, x))
         self.traces.append(found[0])
         return found
 
+    def sample(self, leaf: Tensor, t: int) -> Tensor:
+        """What stands for x while the step is traced: x at time t; of a ragged scan, as many rows as there are sequences."""
+        if self.span.counts is not None:
+            rows = self.carry[0].shape[0] if self.carry else int(self.span.counts[0])
+            return wrap(leaf._array[:rows] if t == self.times()[0] else leaf._array[-rows:], None)
+        return wrap(leaf._array[t], None) if leaf.ndim > 1 else Tensor(leaf._array[t])
+
     def peeled(self, trace: Trace) -> tuple[Tree, Tree]:
         """The first carry broadcasts or changes its dtype: one step as it is written, then the others."""
+        if self.span.counts is not None:
+            return self.fallback("the first carry broadcasts, or changes its dtype, and sequences end at different times")
         times = self.times()
         whole = self.whole or Steps(self.steps)
         began = next(clock)
@@ -151,11 +153,11 @@ class Request:
         leaves = [wrapped(leaf) for leaf in leaves]
         if self.steps == 1:
             settings.report = Report(False, "one step", 1)
-            results = carry, joined([first])
+            results = carry, joined([first], self.span)
             whole.lead_to(results)
             return results
         rest = [leaf[:-1] if self.reverse else leaf[1:] for leaf in self.xs]
-        call = Request(self.step, leaves, kind, rest, self.xs_kind, self.reverse, self.steps - 1)
+        call = Request(self.step, leaves, kind, rest, self.xs_kind, self.reverse, Even(self.steps - 1))
         call.whole, call.first = whole, self.first + (0 if self.reverse else 1)
         same = [(leaf.shape, leaf.dtype) == (value.shape, value.dtype) for leaf, value in zip(leaves, trace.carry, strict=True)]
         if self.peeled_before or all(same):
@@ -171,8 +173,10 @@ class Request:
         """Run the plan of a trace."""
         tensors, recording = trace.tensors, is_recording()
         wanted = tuple([tuple([recording and tensor.node is not None for tensor in group]) for group in (self.carry, self.xs, tensors)])
-        passes = settings.passes if self.steps > 1 else settings.passes - {"hoist"}  # one step: all of it in one go
-        plan, cached = plan_for(trace, self.reverse, wanted, passes)
+        whole = self.steps == 1 and not recording  # one step of a stream: all of it in one go
+        passes = settings.passes - {"hoist"} if whole else settings.passes
+        rows = None if self.span.counts is None else int(self.span.counts[0])
+        plan, cached = plan_for(trace, self.reverse, wanted, passes, rows)
         if isinstance(plan, str):
             return self.fallback(plan)
         remember(self.signature(), plan, tensors, self.known[1])
@@ -190,7 +194,17 @@ class Request:
                 for place, tensor in enumerate(tensors)
             ]
         )
-        return key, ins, self.carry_kind, self.xs_kind, self.reverse, self.steps == 1, is_recording(), settings.passes
+        return (
+            key,
+            ins,
+            self.carry_kind,
+            self.xs_kind,
+            self.reverse,
+            self.steps == 1,
+            self.span.counts is None,
+            is_recording(),
+            settings.passes,
+        )
 
     def remembered(self) -> Any:
         """The plan of a known step, and which of its constants the plan's are; None if there is none yet."""
@@ -205,11 +219,13 @@ class Request:
         env.update(zip(plan.trace.consts, tensors, strict=True))
         env.update(drawn(plan.trace, self))
         evaluate(plan.division.once, env)
-        ahead(plan, env, self.steps)
-        arrays = forward(plan, env, self.steps)
-        carry, ys = results(plan, env, arrays, self.steps, Replay(plan, env, self.steps, self.reverse, self.whole, self.first))
+        span = self.span
+        ahead(plan, env, span)
+        arrays = forward(plan, env, span)
+        carry, ys = results(plan, env, arrays, span, Replay(plan, env, span, self.reverse, self.whole, self.first))
         settings.report = Report(True, "", self.steps, plan, cached)
-        settings.ready = readied(plan, env, arrays) if self.stream and self.steps == 1 and not is_recording() else None
+        again = self.stream and self.steps == 1 and span.counts is None and not is_recording()
+        settings.ready = readied(plan, env, arrays) if again else None
         if settings.mode == "check":
             compare(self, unflatten(plan.trace.carry_kind, carry), unflatten(plan.trace.ys_kind, ys))
         return unflatten(plan.trace.carry_kind, carry), unflatten(plan.trace.ys_kind, ys)
@@ -235,13 +251,13 @@ def same_constants(a: Trace, b: Trace) -> bool:
     )
 
 
-def joined(ys: list[Tree]) -> Tree:
+def joined(ys: list[Tree], span: Even) -> Tree:
     """The y of all steps, each tensor stacked along a first axis."""
     columns = [flatten(y) for y in ys]
     kind = columns[0][1]
     if any(other != kind for _, other in columns):
         raise TypeError("scan: y has another structure at some steps than at the first")
-    return unflatten(kind, [stack(list(column)) for column in zip(*[leaves for leaves, _ in columns], strict=True)])
+    return unflatten(kind, [span.joined(list(column)) for column in zip(*[leaves for leaves, _ in columns], strict=True)])
 
 
 def behind(first: Tree, rest: Tree, reverse: bool) -> Tree:

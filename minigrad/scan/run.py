@@ -17,6 +17,7 @@ from .compiled import Loop, Plan
 from .hoist import CONST, INPUT, over_time
 from .plan import Array
 from .sink import Sink, given
+from .span import Even
 from .trace import Call, Value, wants
 
 try:
@@ -79,7 +80,7 @@ class ScanRules(Rules):
 
     def labels(self) -> list[str]:
         """What an entry keeps, by name."""
-        return ["arrays", "env", "steps"]
+        return ["arrays", "env", "span"]
 
     def play(self, node: Node, g: Tensor, table: Any) -> None:
         """From the gradients of the results to those of carry, inputs and constants."""
@@ -92,14 +93,14 @@ class ScanRules(Rules):
                     f"{cell.cause} has changed one of them in place since: run backward before changing it"
                 )
         parts = table.parts.pop(node.tick)
-        arrays, env, steps = node.kept
+        arrays, env, span = node.kept
         if table.recorded:
             self.replay(parts, table)
             return
         targets = self.targets
         if table.serves is not None:
             targets = {where: target for where, target in targets.items() if target.tick in table.serves}
-        for where, gradient in backward(self.plan, arrays, env, steps, parts, targets, table.retain):
+        for where, gradient in backward(self.plan, arrays, env, span, parts, targets, table.retain):
             table.add(targets[where], gradient, OPS["add"])
 
 
@@ -117,20 +118,20 @@ def apply(call: Call, args: list[Any]) -> Tensor:
         return call.op(*args, **call.settings)
 
 
-def ahead(plan: Plan, env: Env, steps: int) -> None:
+def ahead(plan: Plan, env: Env, span: Even) -> None:
     """The calls that run for all time steps at once."""
     level = plan.division.level
     for call in plan.division.ahead:
         args = [env[arg] if isinstance(arg, Value) else arg for arg in call.args]
         over = [isinstance(arg, Value) and level[arg] == INPUT for arg in call.args]
         if call.recorded or not is_recording():
-            env[call.out] = over_time(call, args, over, steps)
+            env[call.out] = over_time(call, args, over, span)
         else:
             with no_grad():
-                env[call.out] = over_time(call, args, over, steps)
+                env[call.out] = over_time(call, args, over, span)
 
 
-def memory(recipes: list[Any], env: Env, given: dict[tuple[str, int], Any], steps: int) -> list[Any]:
+def memory(recipes: list[Any], env: Env, given: dict[tuple[str, int], Any], span: Even) -> list[Any]:
     """The arrays of a loop."""
     arrays = []
     for kind, key, times, plus, rows, width, dtype in recipes:
@@ -145,7 +146,7 @@ def memory(recipes: list[Any], env: Env, given: dict[tuple[str, int], Any], step
         elif kind == "number":
             array = key
         else:
-            array = empty((times * steps + plus, rows, width), dtype)
+            array = empty(span.room(times, plus, rows, width), dtype)
         arrays.append(array)
     return arrays
 
@@ -156,21 +157,20 @@ def matrices(loop: Loop, env: Env) -> list[Any]:
     return [packed(tensor._array.T if turned else tensor._array, tensor.packs()) for tensor, turned in tensors]
 
 
-def play(loop: Loop, arrays: list[Any], env: Env, steps: int, rows: int, reverse: bool) -> None:
+def play(loop: Loop, arrays: list[Any], env: Env, span: Even, rows: int, reverse: bool) -> None:
     """Run a loop over all time steps, in slices of the batch on as many threads as are worth it."""
     work = max(loop.flops * rows, 1)
-    count = threads.worth(float(work) * steps, rows)
-    Run(loop.program, arrays, matrices(loop, env), steps, reverse, rows).play(max(1, int(PIECE * count / work)), count)
+    count = threads.worth(float(work) * span.steps, rows)
+    Run(loop.program, arrays, matrices(loop, env), span.steps, reverse, rows, span.tables).play(max(1, int(PIECE * count / work)), count)
 
 
-def forward(plan: Plan, env: Env, steps: int) -> list[Any]:
+def forward(plan: Plan, env: Env, span: Even) -> list[Any]:
     """Run the forward loop; returns its arrays."""
     given = {("input", number): env[value]._array for number, value in enumerate(plan.division.inputs)}
-    arrays = memory(plan.loop.recipes, env, given, steps)
+    arrays = memory(plan.loop.recipes, env, given, span)
     for slot, value in zip(plan.slots, plan.trace.carry, strict=True):
-        first = 0 if slot.steps == "2" or not plan.reverse else steps
-        arrays[slot.index][first] = env[value]._array.reshape(slot.rows, slot.width)
-    play(plan.loop, arrays, env, steps, plan.rows, plan.reverse)
+        span.begin(arrays[slot.index], slot.steps == "2", plan.reverse, env[value]._array)
+    play(plan.loop, arrays, env, span, plan.rows, plan.reverse)
     return arrays
 
 
@@ -186,36 +186,32 @@ def readied(plan: Plan, env: Env, arrays: list[Any]) -> Any:
         before = 0 if slot.steps == "2" or not plan.reverse else 1
         ins.append(own[slot.index][before])
         outs.append(own[slot.index][1 - before])
-    outs += [stacked(own, place, 1, value.shape) for place, value in zip(plan.outs, division.ys, strict=True) if place]
+    outs += [stacked(own, place, Even(1), value.shape) for place, value in zip(plan.outs, division.ys, strict=True) if place]
     if len(ins) != len(trace.xs) + len(trace.carry) or not all(part.flags.c_contiguous for part in (*ins, *outs)):
         return None
     run = Run(loop.program, own, matrices(loop, env), 1, plan.reverse, plan.rows)
     return Ready(loop.program, run, ins, outs)
 
 
-def final(plan: Plan, arrays: list[Any], steps: int) -> list[Any]:
+def final(plan: Plan, arrays: list[Any], span: Even) -> list[Any]:
     """The last carry, in memory of its own."""
-    found = []
-    for slot, value in zip(plan.slots, plan.trace.carry, strict=True):
-        last = steps & 1 if slot.steps == "2" else 0 if plan.reverse else steps
-        found.append(arrays[slot.index][last].reshape(value.shape).copy())
-    return found
+    return [
+        span.end(arrays[slot.index], slot.steps == "2", plan.reverse).reshape(value.shape)
+        for slot, value in zip(plan.slots, plan.trace.carry, strict=True)
+    ]
 
 
-def stacked(arrays: list[Any], where: tuple[Array, int, int, int, int], steps: int, shape: tuple[int, ...]) -> Any:
-    """A value for all time steps, as a view of the array it lies in; a copy where one column stands for several."""
+def stacked(arrays: list[Any], where: tuple[Array, int, int, int, int], span: Even, shape: tuple[int, ...]) -> Any:
+    """A value for all time steps, if possible as a view of the array it lies in."""
     array, shift, start, width, columns = where
-    memory = arrays[array.index]
-    if array.kind in ("input", "cotangent"):
-        memory = memory.reshape(steps, -1, array.width)
-    memory = memory[shift : shift + steps, :, start : start + width]
+    memory = span.view(array, arrays[array.index], shift)[..., start : start + width]
     if columns != width:
-        memory = np.broadcast_to(memory, (*memory.shape[:2], columns))
-    return memory.reshape(steps, *shape)
+        memory = np.broadcast_to(memory, (*memory.shape[:-1], columns))
+    return memory.reshape(span.shape(shape))
 
 
 def backward(
-    plan: Plan, arrays: list[Any], env: Env, steps: int, parts: dict[int, Tensor], asked: Any, retain: bool
+    plan: Plan, arrays: list[Any], env: Env, span: Even, parts: dict[int, Tensor], asked: Any, retain: bool
 ) -> list[tuple[Any, Tensor]]:
     """Run the backward loop for the gradients `parts` of the results: (target, gradient) for those targets that are `asked`.
 
@@ -223,7 +219,7 @@ def backward(
     """
     count = len(plan.trace.carry)
     mine = plan.backward(tuple([count + k in parts for k in range(len(plan.division.ys))]))
-    first, everywhere = plan.reached(frozenset(parts), steps)
+    first, everywhere = plan.reached(frozenset(parts), span.steps)
     back = mine.back
     if back.consts:
         env = {**env, **dict(zip(back.consts, back.tensors, strict=True))}
@@ -234,47 +230,48 @@ def backward(
     given = {("cotangent", number): g._array for number, g in parts.items()}
     if retain:
         arrays = [array.copy() if number in mine.loop.taken else array for number, array in enumerate(arrays)]
-    every = arrays + memory(mine.loop.recipes[len(arrays) :], env, given, steps)
+    every = arrays + memory(mine.loop.recipes[len(arrays) :], env, given, span)
     for number, ring in enumerate(mine.rings):
         if ring is not None:
             g = parts.get(number)
-            every[ring.index][0] = 0 if g is None else g._array.reshape(ring.rows, ring.width)
-    play(mine.loop, every, env, steps, plan.rows, not plan.reverse)
+            span.begin(every[ring.index], True, not plan.reverse, 0 if g is None else g._array)
+    play(mine.loop, every, env, span, plan.rows, not plan.reverse)
     found: list[tuple[Any, Tensor]] = []
     for number, value in enumerate(plan.trace.carry):
         ring = mine.rings[number]
         if ring is not None and value in first and ("carry", number) in asked:
-            found.append((("carry", number), wrap(every[ring.index][steps & 1].reshape(value.shape).copy(), None)))
+            found.append((("carry", number), wrap(span.end(every[ring.index], True, not plan.reverse).reshape(value.shape), None)))
     for number, value in enumerate(plan.division.inputs):
         place = mine.input_places[number]
         if place is not None and value in everywhere and ("input", number) in asked:
-            found.append((("input", number), wrap(stacked(every, place, steps, value.shape), None)))
+            found.append((("input", number), wrap(stacked(every, place, span, value.shape), None)))
     for (sink, _), place in zip(mine.sinks, mine.sink_places, strict=True):
         target = "const", sink.call.args[sink.position]
         if sink.call.out in everywhere and target in asked:
-            g = wrap(stacked(every, place, steps, sink.call.out.shape), None)
-            found.append((target, sunk(plan, sink, g, every, env, steps)))
+            g = wrap(stacked(every, place, span, sink.call.out.shape), None)
+            found.append((target, sunk(plan, sink, g, every, env, span)))
     return found
 
 
-def sunk(plan: Plan, sink: Sink, g: Tensor, memory: list[Any], env: Env, steps: int) -> Tensor:
+def sunk(plan: Plan, sink: Sink, g: Tensor, memory: list[Any], env: Env, span: Even) -> Tensor:
     """The gradient of a constant: its rule for all time steps at once, or for some at a time, and summed.
 
     A product has one sum over all. What works element by element, and without `sink` everything, goes in parts that stay in the cache.
     """
+    steps = len(g)
     some = steps if "sink" in plan.passes else 1
     if sink.call.op.broadcasts:
         some = min(some, max(1, CACHED * steps // max(g.nbytes, 1)))
     total = None
     for t in range(0, steps, some):
         times = slice(t, min(t + some, steps))
-        part = ruled(plan, sink, wrap(g._array[times], None), memory, env, steps, times)
+        part = ruled(plan, sink, wrap(g._array[times], None), memory, env, span, times)
         total = part if total is None else total + part
     assert total is not None
     return total
 
 
-def ruled(plan: Plan, sink: Sink, g: Tensor, memory: list[Any], env: Env, steps: int, times: slice) -> Tensor:
+def ruled(plan: Plan, sink: Sink, g: Tensor, memory: list[Any], env: Env, span: Even, times: slice) -> Tensor:
     """The rule of a sink for some time steps, whose gradients are g; summed to the constant's shape."""
     call, position = sink.call, sink.position
     rule = call.op.rules[position]
@@ -284,33 +281,33 @@ def ruled(plan: Plan, sink: Sink, g: Tensor, memory: list[Any], env: Env, steps:
         if not isinstance(arg, Value):
             return arg
         if plan.division.level[arg] == CONST:
-            return env[arg]
-        return wrap(stacked(memory, plan.stacked(arg), steps, arg.shape)[times], None)
+            return span.beside(env[arg], call.out.shape, times) if call.op.broadcasts else env[arg]
+        return wrap(stacked(memory, plan.stacked(arg), span, arg.shape)[times], None)
 
-    def leading(arg: Value) -> tuple[int, ...]:
-        return () if plan.division.level[arg] == CONST else (g.shape[0],)
+    def shape(arg: Value) -> tuple[int, ...]:
+        return arg.shape if plan.division.level[arg] == CONST else (g.shape[0], *span.shape(arg.shape)[1:])
 
     target = call.args[position]
-    gradient: Tensor = rule(*[given(name, call, g, value, leading) for name in wants(rule)])
+    gradient: Tensor = rule(*[given(name, call, g, value, shape) for name in wants(rule)])
     if gradient.shape != target.shape:
         gradient = OPS["sum_to"](gradient, shape=target.shape)
     return gradient if gradient.dtype == target.dtype else gradient.astype(target.dtype)
 
 
-def results(plan: Plan, env: Env, arrays: list[Any], steps: int, replay: Any) -> tuple[list[Tensor], list[Tensor]]:
+def results(plan: Plan, env: Env, arrays: list[Any], span: Even, replay: Any) -> tuple[list[Tensor], list[Tensor]]:
     """The last carry and all ys as tensors, with their entries on the tape."""
     division, needs = plan.division, plan.needs
-    scan = node_of(plan, env, arrays, steps, replay) if plan.records and is_recording() else None
-    last = final(plan, arrays, steps)
+    scan = node_of(plan, env, arrays, span, replay) if plan.records and is_recording() else None
+    last = final(plan, arrays, span)
     carries = [result(array, scan, n, value in needs) for n, (array, value) in enumerate(zip(last, division.new_carry, strict=True))]
     outs: list[Tensor] = []
     for n, value in enumerate(division.ys):
         place = plan.outs[n]
         if place is None:  # no value of the loop
-            y = env[value] if division.level[value] == INPUT else OPS["broadcast_to"](env[value], shape=(steps, *value.shape))
+            y = env[value] if division.level[value] == INPUT else OPS["broadcast_to"](env[value], shape=span.shape(value.shape))
             outs.append(replay.handed(y, len(last) + n))
             continue
-        y = stacked(arrays, place, steps, value.shape)
+        y = stacked(arrays, place, span, value.shape)
         if place in plan.outs[:n]:
             y = y.copy()
         outs.append(result(y, scan, len(last) + n, value in needs))
@@ -324,7 +321,7 @@ def result(array: Any, scan: Node | None, number: int, needs: bool) -> Tensor:
     return wrap(array, entry(array, ResultRules(number), (scan,), (), None))
 
 
-def node_of(plan: Plan, env: Env, arrays: list[Any], steps: int, replay: Any) -> Node:
+def node_of(plan: Plan, env: Env, arrays: list[Any], span: Even, replay: Any) -> Node:
     """The entry of the scan itself."""
     targets: dict[Any, Node] = {}
     cells = []
@@ -337,4 +334,4 @@ def node_of(plan: Plan, env: Env, arrays: list[Any], steps: int, replay: Any) ->
             targets[where] = tensor.node
         if tensor.is_leaf or tensor._version is not None:
             cells.append(tensor.version())
-    return entry(NOTHING, ScanRules(plan, targets, replay), tuple(targets.values()), (arrays, env, steps), cells)
+    return entry(NOTHING, ScanRules(plan, targets, replay), tuple(targets.values()), (arrays, env, span), cells)

@@ -169,7 +169,7 @@ class Builder:
                 rule = op.rules[position]
                 rule = rule.rule if isinstance(rule, Into) else rule
                 arrived = self.tensor(g)
-                part = rule(*[given(name, call, arrived, self.stand_in, lambda _: ()) for name in wants(rule)])
+                part = rule(*[given(name, call, arrived, self.stand_in, lambda arg: arg.shape) for name in wants(rule)])
                 if part is not None:
                     self.arrive(arg, part, op)
 
@@ -178,8 +178,8 @@ class Builder:
         return self.tensor(arg) if isinstance(arg, Value) else arg
 
 
-def given(name: str, call: Call, g: Any, value: Callable[[Any], Any], leading: Callable[[Value], tuple[int, ...]]) -> Any:
-    """What a rule of `call` calls `name`: `value` finds an argument or the result, `leading` the axes before those of one step."""
+def given(name: str, call: Call, g: Any, value: Callable[[Any], Any], shape: Callable[[Value], tuple[int, ...]]) -> Any:
+    """What a rule of `call` calls `name`: `value` finds an argument or the result, `shape` the shape of an argument."""
     op = call.op
     if name == "g":
         return g
@@ -190,7 +190,7 @@ def given(name: str, call: Call, g: Any, value: Callable[[Any], Any], leading: C
     if name in op.arguments:
         return value(call.args[op.arguments.index(name)])
     arg = call.args[op.arguments.index(name.removesuffix("_shape"))]
-    return (*leading(arg), *arg.shape) if isinstance(arg, Value) else np.shape(arg)
+    return shape(arg) if isinstance(arg, Value) else np.shape(arg)
 
 
 def columns(call: Call) -> tuple[int, int] | None:

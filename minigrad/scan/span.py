@@ -1,0 +1,212 @@
+"""The time steps of a scan, and which rows each has: all of them (Even), or fewer and fewer, as sequences end (Ragged).
+
+A ragged scan has its sequences in the order of their lengths, longest first, so those that run at time t are the first rows. What has a
+place for each time step lies packed, time after time and no row for who has ended: N rows, the sum of all lengths. A carry that is kept
+has, before those, the rows of one more time: slot 0 has all rows, slot t + 1 those that run at time t.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad.errors import DtypeError, ShapeError
+from minigrad.ops import concatenate, stack
+from minigrad.tape import Tensor
+
+
+class Even:
+    """All rows at every time: arrays are (T, rows, columns)."""
+
+    __slots__ = ("steps",)
+    counts: Any = None
+    tables: Any = None
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def at(self, tensor: Tensor, t: int) -> Tensor:
+        """What belongs to time t of a tensor that was stacked along time."""
+        return tensor[t]
+
+    def joined(self, ys: list[Any]) -> Tensor:
+        """The y of all steps along a first axis of time."""
+        return stack(ys)
+
+    def running(self, carry: Running, leaves: list[Any], t: int) -> list[Any]:
+        """The carry that goes into step t."""
+        return leaves
+
+    def shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of a value of one step for all times."""
+        return self.steps, *shape
+
+    def blank(self, tensor: Tensor, carry: list[Tensor]) -> Tensor:
+        """Zeros as x would be, where there is no time step."""
+        return Tensor(tensor.numpy()[:0].sum(axis=0, dtype=tensor.dtype))
+
+    def room(self, times: int, plus: int, rows: int, width: int) -> tuple[int, ...]:
+        """The shape of an array of (times T + plus) time steps."""
+        return times * self.steps + plus, rows, width
+
+    def view(self, array: Any, memory: Any, shift: int) -> Any:
+        """The rows of all times in an array that starts `shift` steps earlier."""
+        if array.kind in ("input", "cotangent"):
+            memory = memory.reshape(self.steps, -1, array.width)
+        return memory[shift : shift + self.steps]
+
+    def beside(self, constant: Any, shape: tuple[int, ...], times: slice) -> Any:
+        """A constant as it goes with some of what a value of that shape is for all times."""
+        return constant
+
+    def begin(self, memory: Any, turns: bool, reverse: bool, start: Any) -> None:
+        """Put the first carry (or 0) where the loop reads it: in two places that take turns, or in one of T + 1."""
+        memory[0 if turns or not reverse else self.steps] = start if type(start) is int else start.reshape(memory.shape[1:])
+
+    def end(self, memory: Any, turns: bool, reverse: bool) -> Any:
+        """The last carry, in memory of its own."""
+        return memory[self.steps & 1 if turns else 0 if reverse else self.steps].copy()
+
+
+class Ragged(Even):
+    """Row b runs for `lengths[b]` steps; `counts[t]` rows run at time t: arrays are (N, columns)."""
+
+    __slots__ = ("before", "counts", "lengths", "slots", "starts", "tables", "total")
+
+    def __init__(self, counts: Any) -> None:
+        super().__init__(len(counts))
+        self.counts = np.ascontiguousarray(counts, np.intp)
+        rows = int(self.counts[0]) if self.steps else 0
+        ends = np.cumsum(self.counts)
+        self.total = int(self.counts.sum())
+        self.starts = ends - self.counts
+        self.slots = np.concatenate([[0], rows + self.starts])  # where the rows of each slot of a carry begin
+        self.lengths = np.searchsorted(-self.counts, -np.arange(rows), "left")
+        self.before = np.repeat(self.slots[:-1] - self.starts, self.counts) + np.arange(self.total)  # the carry before each row
+        self.tables = self.counts, self.starts, self.slots, np.cumsum(self.lengths)
+
+    def at(self, tensor: Tensor, t: int) -> Tensor:
+        """The rows that run at time t."""
+        return tensor[int(self.starts[t]) : int(self.starts[t] + self.counts[t])]
+
+    def joined(self, ys: list[Any]) -> Tensor:
+        """The y of all steps, time after time."""
+        return concatenate(ys)
+
+    def running(self, carry: Running, leaves: list[Any], t: int) -> list[Any]:
+        """The carry of those rows that run at step t."""
+        now, before = int(self.counts[t]), carry.rows
+        carry.rows = now
+        if now < before:
+            carry.ended.append([leaf[now:] for leaf in leaves])
+            return [leaf[:now] for leaf in leaves]
+        begun = [leaf[before:now] for leaf in carry.first] if now > before else []
+        return [concatenate(pair) for pair in zip(leaves, begun, strict=True)] if begun and before else begun or leaves
+
+    def shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of a value of one step for all times: packed."""
+        return self.total, *shape[1:]
+
+    def blank(self, tensor: Tensor, carry: list[Tensor]) -> Tensor:
+        """Zeros as x would be, where there is no time step."""
+        return Tensor(np.zeros((len(carry[0]) if carry else 0, *tensor.shape[1:]), tensor.dtype))
+
+    def room(self, times: int, plus: int, rows: int, width: int) -> tuple[int, ...]:
+        """The shape of an array of (times T + plus) time steps."""
+        return (self.total + plus * rows, width) if times else (plus, rows, width)
+
+    def view(self, array: Any, memory: Any, shift: int) -> Any:
+        """The rows of all times in an array; a copy of those of the carry before each step."""
+        memory = memory.reshape(-1, array.width)
+        if array.steps != "T+1":
+            return memory
+        return memory[len(memory) - self.total :] if shift else memory[self.before]
+
+    def beside(self, constant: Any, shape: tuple[int, ...], times: slice) -> Any:
+        """A constant as it goes with some rows of what a value of that shape is for all times."""
+        if own_rows(constant.shape, shape):
+            rows = np.arange(self.total) - np.repeat(self.starts, self.counts)
+            return constant[rows[times]]
+        return constant
+
+    def begin(self, memory: Any, turns: bool, reverse: bool, start: Any) -> None:
+        """Put the first carry where the loop reads it: in two places that take turns, or where each row begins."""
+        start = start if type(start) is int else start.reshape(len(self.lengths), -1)
+        if turns:  # whoever begins later finds it in either place
+            memory[:] = start
+        else:
+            memory[self.edge(reverse)] = start
+
+    def end(self, memory: Any, turns: bool, reverse: bool) -> Any:
+        """The carry after the last step of each row."""
+        if turns:
+            return memory[self.steps & 1].copy() if reverse else memory[self.lengths & 1, np.arange(len(self.lengths))]
+        return memory[self.edge(not reverse)]
+
+    def edge(self, late: bool) -> Any:
+        """Where in a carry that is kept each row has its slot 0, or its own last one."""
+        rows = np.arange(len(self.lengths))
+        return self.slots[self.lengths] + rows if late else rows
+
+
+def own_rows(constant: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Whether a constant beside a value of this shape has a row for each of the value's."""
+    return len(constant) == len(shape) > 0 and constant[0] == shape[0] > 1
+
+
+class Running:
+    """The carry of a loop from step to step: the rows that run; and, in `ended`, those that have reached their end."""
+
+    __slots__ = ("ended", "first", "rows", "span")
+
+    def __init__(self, span: Even, first: list[Any], reverse: bool) -> None:
+        self.span = span
+        self.first = first
+        self.ended: list[list[Any]] = []
+        self.rows = 0 if reverse or span.counts is None else int(span.counts[0])
+
+    def at(self, leaves: list[Any], t: int) -> list[Any]:
+        """The carry that goes into step t, from what the step before gave."""
+        return self.span.running(self, leaves, t)
+
+    def last(self, leaves: list[Any]) -> list[Any]:
+        """The carry of every row after its own last step, from what the last step gave."""
+        parts = [leaves, *reversed(self.ended)]
+        return [concatenate(pieces) for pieces in zip(*parts, strict=True)] if self.ended else leaves
+
+
+def span_of(xs: list[Tensor], length: int | None, batch_sizes: Any, carry: list[Tensor]) -> Even:
+    """The time steps that xs, `length` and `batch_sizes` agree on. Raises ShapeError or DtypeError if they do not."""
+    for leaf in xs:
+        if not leaf.ndim:
+            raise ShapeError("scan: xs holds a tensor of no axis; the first axis of every tensor of xs is time")
+    lengths = {leaf.shape[0] for leaf in xs}
+    if batch_sizes is not None:
+        return ragged(lengths, length, batch_sizes, carry)
+    lengths |= {length} if length is not None else set()
+    if len(lengths) != 1:
+        said = "give length= when xs has no tensors" if not lengths else f"xs and length= say {', '.join(map(str, sorted(lengths)))}"
+        raise ShapeError(f"scan: the number of time steps is not one number: {said}")
+    return Even(int(lengths.pop()))
+
+
+def ragged(lengths: set[int], length: int | None, batch_sizes: Any, carry: list[Tensor]) -> Even:
+    """`span_of` with batch_sizes, which say how many of the N rows of each tensor of xs belong to each time."""
+    counts = np.asarray(batch_sizes)
+    if counts.dtype.kind not in "iu" and counts.size:
+        raise DtypeError(f"scan: batch_sizes are whole numbers, the rows that run at each time; got {counts.dtype}")
+    if counts.ndim != 1 or (counts.size and counts[-1] < 1) or np.any(np.diff(counts.astype(np.int64)) > 0):
+        raise ShapeError(
+            f"scan: batch_sizes is one row of numbers from 1 that never grow (sequences in the order of their lengths, the longest first), "
+            f"got {counts.tolist()}"
+        )
+    if length not in (None, len(counts)):
+        raise ShapeError(f"scan: length={length}, but batch_sizes has {len(counts)} time steps")
+    if lengths - {int(counts.sum())}:
+        raise ShapeError(f"scan: batch_sizes add up to {counts.sum()} rows, xs has {', '.join(map(str, sorted(lengths)))}")
+    rows = {leaf.shape[:1] for leaf in carry}
+    if counts.size and rows - {(int(counts[0]),)}:
+        found = ", ".join(str(leaf.shape) for leaf in carry)
+        raise ShapeError(f"scan: batch_sizes starts with {counts[0]} rows, and so does every tensor of the carry; it has {found}")
+    return Ragged(counts)
