@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from one_step import B, H, T, run
 
 import minigrad as mg
 from minigrad.scan import settings
 
 pytestmark = pytest.mark.skipif(mg.config.kernels() is None, reason="the compiled loop needs the compiled kernels")
-T, B, H = 4, 3, 4
 MASK = np.array([[True, False, True, True], [False, False, True, False], [True, True, False, True]])
 ROWS, PLACES = np.array([2, 0, 2]), np.array([[1, 1, 3, 0], [0, 2, 2, -1], [3, 0, 1, 1]])
 
@@ -73,32 +73,6 @@ def as_it_was() -> Iterator[None]:
     before = settings.mode
     yield
     settings.mode = before
-
-
-def run(mode: str, f: Callable[..., Any], where: str) -> tuple[list[Any], Any]:
-    """Results and both orders of gradients of a scan whose step calls f of the carry, of x or of a constant; and the report."""
-    settings.mode = mode
-    rng = np.random.default_rng(5)
-    h, x, w, c = [mg.tensor(rng.standard_normal(shape), requires_grad=True) for shape in ((B, H), (T, B, H), (H, H), (B, H))]
-
-    def step(h: Any, x: Any) -> tuple[Any, Any]:
-        inner = {"carry": h, "x": x, "const": c}[where]
-        h = mg.tanh(f(inner, w) * 0.5 + h * c + x)
-        return h, h * 2.0
-
-    last, ys = mg.scan(step, h, x)
-    report = mg.scan_report()
-    leaves = (h, x, w, c)
-    loss = (last * rng.standard_normal((B, H))).sum() + (ys * rng.standard_normal((T, B, H))).sum()
-    loss.backward(create_graph=where == "carry")
-    first = [leaf.grad for leaf in leaves]
-    found = [last.numpy(), ys.numpy(), *[None if g is None else g.numpy().copy() for g in first]]
-    if where == "carry":
-        for leaf in leaves:
-            leaf.grad = None
-        sum([(g * rng.standard_normal(g.shape)).sum() for g in first if g is not None]).backward()
-        found += [None if leaf.grad is None else leaf.grad.numpy() for leaf in leaves]
-    return found, report
 
 
 @pytest.mark.parametrize("where", ["carry", "x", "const"])
