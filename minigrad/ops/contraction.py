@@ -12,6 +12,7 @@ from minigrad.errors import ShapeError
 from minigrad.op import op
 from minigrad.tape import Tensor
 
+from .creation import as_tensors
 from .diagonals import diagonal
 from .elementwise import mul
 from .linalg import linear, matmul
@@ -181,7 +182,7 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
     """
     if not isinstance(subscripts, str):
         raise TypeError(f"einsum: the first argument is a string of subscripts such as 'ij,jk->ik', got {type(subscripts).__name__}")
-    tensors = [x if isinstance(x, Tensor) else Tensor(x) for x in operands]
+    tensors = as_tensors(*operands)
     shapes = [x.shape for x in tensors]
     labels, out = read(subscripts, shapes)
     lengths = lengths_of(subscripts, shapes, labels)

@@ -50,6 +50,13 @@ def as_tensor(data: Any) -> Tensor:
     return data if isinstance(data, Tensor) else Tensor(data)
 
 
+def as_tensors(*data: Any) -> list[Tensor]:
+    """as_tensor of each; Python's floats get the dtype of the floating tensors and arrays beside them."""
+    kinds = [x.dtype for x in data if hasattr(x, "dtype") and np.dtype(x.dtype).kind == "f"]
+    kind = np.result_type(*kinds) if kinds else None
+    return [Tensor(x, dtype=kind) if type(x) is float else as_tensor(x) for x in data]
+
+
 def from_numpy(array: Any) -> Tensor:
     """A tensor that shares the memory of a NumPy array: no copy. Writes from outside cannot be seen by the tape.
 

@@ -11,7 +11,7 @@ from minigrad.errors import ShapeError
 from minigrad.op import op
 from minigrad.tape import Tensor
 
-from .creation import as_tensor
+from .creation import as_tensor, as_tensors
 from .elementwise import mul
 from .shape import expand_dims, moveaxis, ravel, reshape, sum_to
 
@@ -155,7 +155,7 @@ def kron(a: Any, b: Any) -> Tensor:
     >>> kron([1.0, 10.0], [1.0, 2.0])
     tensor([ 1.,  2., 10., 20.])
     """
-    a, b = as_tensor(a), as_tensor(b)
+    a, b = as_tensors(a, b)
     rank = max(a.ndim, b.ndim)
     left, right = [(1,) * (rank - x.ndim) + x.shape for x in (a, b)]
     blocks = reshape(a, shape=[n for length in left for n in (length, 1)]) * reshape(b, shape=[n for length in right for n in (1, length)])
