@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import NoneType
+from types import EllipsisType, NoneType
 from typing import Any
 
 import numpy as np
@@ -15,15 +15,17 @@ from minigrad.tape import Tensor
 
 def add_at(buffer: Any, g: Any, x_shape: Any, index: Any) -> None:
     """buffer[index] += g, with places that occur twice counted twice."""
-    if is_basic(index) or is_mask(index):
+    if is_basic(index) or not any(may_repeat(part) for part in (index if isinstance(index, tuple) else (index,))):
         buffer[index] += g
     else:
         np.add.at(buffer, index, g)
 
 
-def is_mask(index: Any) -> bool:
-    """True for one array of booleans, which reads each element once at most."""
-    return isinstance(index, np.ndarray) and index.dtype == np.bool_
+def may_repeat(part: Any) -> bool:
+    """Whether a part of an index can name a place twice: of all parts only arrays of whole numbers can."""
+    if isinstance(part, np.ndarray):
+        return part.ndim > 0 and part.dtype != np.bool_
+    return not isinstance(part, NoneType | EllipsisType | int | np.integer | np.bool_ | slice)
 
 
 def is_basic(index: Any) -> bool:

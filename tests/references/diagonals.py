@@ -50,6 +50,7 @@ TORCH: dict[str, Callable[..., Any]] = {
     "diagonal_matrix": lambda t, x, shape, offset=0, axis1=0, axis2=1: t.diagonal_scatter(
         t.zeros(shape, dtype=x.dtype), x, offset, axis1, axis2
     ),
+    "trace()": lambda t, x, offset=0, axis1=0, axis2=1: t.diagonal(x, offset, axis1, axis2).sum(-1),
     "tril": lambda t, x, k=0: t.tril(x, k),
     "triu": lambda t, x, k=0: t.triu(x, k),
 }

@@ -49,6 +49,7 @@ def torch_scatter_add(x: Any, indices: Any, src: Any, axis: int) -> Any:
 
 TORCH: dict[str, Callable[..., Any]] = {
     "masked_fill()": lambda t, x, value, mask: x.masked_fill(t.tensor(mask), value),
+    "one_hot": lambda t, indices, num_classes: t.nn.functional.one_hot(indices.long(), num_classes),
     "scatter_add": lambda t, x, indices, src, axis=-1: torch_scatter_add(x, indices, src, axis),
     "take_along_axis": lambda t, x, indices, axis=-1: t.take_along_dim(x, from_start(indices, x.shape[axis]), axis),
 }

@@ -110,6 +110,7 @@ TORCH: dict[str, Callable[..., Any]] = {
     "flip": lambda t, x, axis=None: t.flip(x, axes(x, axis)),
     "pad": torch_pad,
     "repeat": lambda t, x, repeats, axis: t.repeat_interleave(x, t.tensor(repeats), axis),
+    "repeat()": lambda t, x, repeats, axis=None: t.repeat_interleave(x, t.tensor(repeats, dtype=int), axis),
     "roll": torch_roll,
     "tile": lambda t, x, reps: t.tile(x, tuple(reps) if isinstance(reps, list | tuple) else (reps,)),
 }
