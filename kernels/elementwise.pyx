@@ -148,8 +148,12 @@ cdef inline binary(a, b, int op):
     return binary_general(a, b, op)
 
 
+cdef inline bint is_comparison(int op) noexcept:
+    return OP_eq <= op <= OP_ge
+
+
 cdef inline int result_type(int op, int number) noexcept:
-    return cnp.NPY_BOOL if OP_eq <= op <= OP_ge else number
+    return cnp.NPY_BOOL if is_comparison(op) else number
 
 
 cdef binary_general(a, b, int op):
@@ -186,10 +190,10 @@ cdef binary_general(a, b, int op):
         columns = cnp.PyArray_SIZE(big) if packed(big) else last_axis(big)
         store(number, kind, &cell)
         sides[1 - first] = Side(<char*>&cell, 0, 0)
-    if not as_rows(big, columns, &sides[first]):
-        return NotImplemented
-    out = empty_like(big, result_type(op, cnp.PyArray_TYPE(big)))
     size = cnp.PyArray_SIZE(big)
+    if not as_rows(big, columns, &sides[first]) or (size >= RELEASE_FROM and kind == 1 and is_comparison(op)):
+        return NotImplemented  # NumPy packs the booleans of many float64 better
+    out = empty_like(big, result_type(op, cnp.PyArray_TYPE(big)))
     if size == 0:
         return out
     cdef BinaryLoop loop = active.loops[kind].binary[op]

@@ -54,13 +54,19 @@ INLINE T FN(from_bits)(WORD w) {
     return x;
 }
 
-/* 2^(n + shift), for a whole n, within the normal exponents: in the lowest bits of the sum stands n + shift + BIAS. (A
- * conversion to a 64-bit integer would need AVX-512.) */
-INLINE T FN(pow2)(T n, T shift) { return FN(from_bits)(FN(bits)(n + (ROUNDER + BIAS + shift)) << MANTISSA); }
+/* 2^(n - BIAS), for a whole n above 0 that stands in the lowest bits of ROUNDER + n: a shift makes it an exponent. (A conversion to a
+ * 64-bit integer would need AVX-512.) */
+INLINE T FN(pow2)(T sum) { return FN(from_bits)(FN(bits)(sum) << MANTISSA); }
 
-/* The first comparison fails where either is NaN; a + b then is NaN. */
-INLINE T FN(larger)(T a, T b) { return a >= b ? a : (a < b ? b : a + b); }
-INLINE T FN(smaller)(T a, T b) { return a <= b ? a : (a > b ? b : a + b); }
+/* The first choice is one instruction of the processor, and gives b where either is NaN. */
+INLINE T FN(larger)(T a, T b) {
+    const T most = a > b ? a : b;
+    return a != a ? a : most;
+}
+INLINE T FN(smaller)(T a, T b) {
+    const T least = a < b ? a : b;
+    return a != a ? a : least;
+}
 
 /* Horner's rule, highest coefficient first. */
 INLINE T FN(polynomial)(T x, const T *c, int count) {
@@ -74,13 +80,12 @@ INLINE T FN(polynomial)(T x, const T *c, int count) {
 /* ---- exp and its family ------------------------------------------------------------------------------------------ */
 
 /* x = n ln 2 + r with a whole n and |r| <= ln(2) / 2; ln 2 in two parts, the first of so few bits that n times it is
- * exact. Also 2^n, if that is normal: the sum that rounds has n + BIAS in its lowest bits, a shift from an exponent. */
-INLINE T FN(split_exponent)(T x, T *r, T *power) {
-    const T sum = MADD(x, (T)1.4426950408889634, ROUNDER + BIAS), n = sum - (ROUNDER + BIAS);
+ * exact. Gives ROUNDER + n + bias, as pow2 takes it. */
+INLINE T FN(split_exponent)(T x, T bias, T *r) {
+    const T sum = MADD(x, (T)1.4426950408889634, ROUNDER + bias), n = sum - (ROUNDER + bias);
     const T high = MADD(n, -PICK(0.693359375, 6.93147180369123816490e-01), x);
     *r = MADD(n, -PICK(-2.12194440e-4, 1.90821492927058770002e-10), high);
-    *power = FN(from_bits)(FN(bits)(sum) << MANTISSA);
-    return n;
+    return sum;
 }
 
 /* exp(r) - 1 for |r| <= ln(2) / 2: r + r^2 / 2 + r^3 c(r). */
@@ -100,10 +105,10 @@ INLINE T FN(expm1_reduced)(T r) {
  * values, does not: first 2^(m - 1) with m = n held where all is normal, then the rest, mostly 2^1. */
 INLINE T FN(exp_bounded)(T x) {
     const T bounded = x < PICK(-104.0, -746.0) ? PICK(-104.0, -746.0) : x;
-    T r, unused;
-    const T n = FN(split_exponent)(bounded, &r, &unused);
-    const T m = n < 3 - BIAS ? 3 - BIAS : n;
-    return (1 + FN(expm1_reduced)(r)) * FN(pow2)(m, -1) * FN(pow2)(n - m, 1);
+    T r;
+    const T sum = FN(split_exponent)(bounded, BIAS - 1, &r), least = ROUNDER + 2;
+    const T held = sum < least ? least : sum, power = FN(pow2)(held);
+    return MADD(FN(expm1_reduced)(r), power, power) * FN(pow2)(sum - held + (ROUNDER + BIAS + 1));
 }
 
 INLINE T FN(exp)(T x) { return FN(exp_bounded)(x > PICK(89.0, 710.0) ? PICK(89.0, 710.0) : x); }
@@ -112,8 +117,8 @@ INLINE T FN(exp)(T x) { return FN(exp_bounded)(x > PICK(89.0, 710.0) ? PICK(89.0
 INLINE T FN(tanh)(T x) {
     const T twice = 2 * FABS(x);
     const T y = twice > PICK(20.0, 40.0) ? PICK(20.0, 40.0) : twice; /* beyond, the answer is 1 */
-    T r, scale;
-    FN(split_exponent)(y, &r, &scale);
+    T r;
+    const T scale = FN(pow2)(FN(split_exponent)(y, BIAS, &r));
     const T e = MADD(scale, FN(expm1_reduced)(r), scale - 1);
     const T d = e + 2, quotient = e / d;
 #if BITS == 64
@@ -280,10 +285,13 @@ static void FN(clip_loop)(const void *px, double low, double high, void *pout, p
     const T *xs = (const T *)px;
     T *out = (T *)pout;
     const T lo = (T)low, hi = (T)high;
-    INDEPENDENT for (ptrdiff_t i = 0; i < n; i++) {
-        const T x = xs[i];
-        const T raised = FN(larger)(x, lo);
-        out[i] = FN(smaller)(raised, hi);
+    if (lo != lo || hi != hi) {
+        for (ptrdiff_t i = 0; i < n; i++) out[i] = lo + hi;
+        return;
+    }
+    INDEPENDENT for (ptrdiff_t i = 0; i < n; i++) { /* where x is NaN, both choices are x */
+        const T raised = lo > xs[i] ? lo : xs[i];
+        out[i] = hi < raised ? hi : raised;
     }
 }
 
@@ -312,5 +320,9 @@ static const Loops FN(loops) = {
 #undef UNARY
 #undef BINARY
 #undef LANES
+#undef PARTS
 #undef BLOCK
+#undef ROOM
+#undef GROUP
+#undef EACH_GROUP
 #undef ENTRY

@@ -3,76 +3,151 @@
 /* A compiler may not reorder a sum or a maximum of floats, so the order is written out: LANES partial results, then a
  * halving tree. It is the same for every instruction set, and a row's result depends on that row alone. */
 #define LANES (64 / (BITS / 8))
-#define BLOCK 256
+#define PARTS (64 / VECTOR_BYTES)
+#define BLOCK 256 /* numbers that one partial result adds up at most, times LANES: long sums of float32 lose less */
+#define ROOM 1024 /* numbers whose exponentials are taken at once, of as many short rows as fit */
+#define GROUP 64  /* rows whose logarithms are taken at once */
 
-typedef T FN(Vector) __attribute__((vector_size(64), may_alias));
-typedef INT FN(Mask) __attribute__((vector_size(64)));
+typedef T FN(Vector) __attribute__((vector_size(VECTOR_BYTES), may_alias));
+typedef INT FN(Mask) __attribute__((vector_size(VECTOR_BYTES)));
+typedef struct {
+    FN(Vector) part[PARTS]; /* registers */
+} FN(Lanes);
 
-/* Copies n <= BLOCK elements and fills up to whole vectors with -infinity, which changes neither max nor sum of exp. */
-INLINE ptrdiff_t FN(load_block)(T *block, const T *x, ptrdiff_t n) {
-    const ptrdiff_t padded = (n + LANES - 1) / LANES * LANES;
-    memcpy(block, x, n * sizeof(T));
-    for (ptrdiff_t i = n; i < padded; i++) block[i] = -INFINITE;
-    return padded;
+INLINE FN(Lanes) FN(load)(const T *x) {
+    FN(Lanes) v;
+    UNROLL for (int p = 0; p < PARTS; p++) memcpy(&v.part[p], x + p * (LANES / PARTS), VECTOR_BYTES);
+    return v;
 }
 
-INLINE T FN(row_max)(const T *x, ptrdiff_t n) {
-    FN(Vector) best = {0};
-    best -= INFINITE;
-    for (ptrdiff_t start = 0; start < n; start += BLOCK) {
-        T block[BLOCK] __attribute__((aligned(64)));
-        const ptrdiff_t padded = FN(load_block)(block, x + start, n - start < BLOCK ? n - start : BLOCK);
-        for (ptrdiff_t i = 0; i < padded; i += LANES) {
-            const FN(Vector) v = *(const FN(Vector) *)(block + i);
-            const FN(Mask) greater = v > best;
-            best = (FN(Vector))((greater & (FN(Mask))v) | (~greater & (FN(Mask))best));
-        }
+INLINE void FN(store)(T *x, FN(Lanes) v) {
+    UNROLL for (int p = 0; p < PARTS; p++) memcpy(x + p * (LANES / PARTS), &v.part[p], VECTOR_BYTES);
+}
+
+INLINE FN(Lanes) FN(all)(T x) {
+    FN(Lanes) v;
+    UNROLL for (int p = 0; p < PARTS; p++) v.part[p] = (FN(Vector)){0} + x;
+    return v;
+}
+
+INLINE FN(Lanes) FN(plus)(FN(Lanes) a, FN(Lanes) b) {
+    UNROLL for (int p = 0; p < PARTS; p++) a.part[p] += b.part[p];
+    return a;
+}
+
+/* v from number `from` to before number `to`; 0 in place of the rest. */
+INLINE FN(Lanes) FN(part)(FN(Lanes) v, ptrdiff_t from, ptrdiff_t to) {
+    static const INT numbers[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    UNROLL for (int p = 0; p < PARTS; p++) {
+        FN(Mask) number;
+        memcpy(&number, numbers + p * (LANES / PARTS), VECTOR_BYTES);
+        v.part[p] = (FN(Vector))((FN(Mask))v.part[p] & (number >= (INT)from) & (number < (INT)to));
     }
-    for (int half = LANES / 2; half; half /= 2)
-        for (int i = 0; i < half; i++) best[i] = best[i + half] > best[i] ? best[i + half] : best[i];
-    return best[0];
+    return v;
+}
+
+/* Where b is NaN, a. */
+INLINE FN(Lanes) FN(higher)(FN(Lanes) a, FN(Lanes) b) {
+    UNROLL for (int p = 0; p < PARTS; p++) {
+        const FN(Mask) greater = b.part[p] > a.part[p];
+        a.part[p] = (FN(Vector))((greater & (FN(Mask))b.part[p]) | (~greater & (FN(Mask))a.part[p]));
+    }
+    return a;
+}
+
+/* The halving tree. */
+INLINE T FN(total)(FN(Lanes) v) {
+    T sum[LANES] __attribute__((aligned(64)));
+    FN(store)(sum, v);
+    UNROLL for (int half = LANES / 2; half; half /= 2)
+        UNROLL for (int i = 0; i < half; i++) sum[i] += sum[i + half];
+    return sum[0];
+}
+
+/* The maximum of what is not NaN. */
+INLINE T FN(row_max)(const T *x, ptrdiff_t n) {
+    T top[LANES] __attribute__((aligned(64))) = {-INFINITE};
+    if (n < LANES) {
+        for (ptrdiff_t i = 0; i < n; i++) top[0] = x[i] > top[0] ? x[i] : top[0];
+        return top[0];
+    }
+    FN(Lanes) best = FN(all)(-INFINITE);
+    for (ptrdiff_t i = 0; i + LANES <= n; i += LANES) best = FN(higher)(best, FN(load)(x + i));
+    best = FN(higher)(best, FN(load)(x + n - LANES)); /* some for the second time */
+    FN(store)(top, best);
+    UNROLL for (int half = LANES / 2; half; half /= 2)
+        UNROLL for (int k = 0; k < half; k++) top[k] = top[k + half] > top[k] ? top[k + half] : top[k];
+    return top[0];
+}
+
+/* LANES sums of n numbers, n a multiple of LANES, added to `sum`. */
+INLINE FN(Lanes) FN(lane_sums)(FN(Lanes) sum, const T *x, ptrdiff_t n) {
+    for (ptrdiff_t i = 0; i < n; i += LANES) sum = FN(plus)(sum, FN(load)(x + i));
+    return sum;
 }
 
 INLINE T FN(row_sum)(const T *x, ptrdiff_t n) {
-    FN(Vector) total = {0};
-    for (ptrdiff_t start = 0; start < n; start += BLOCK) {
-        const ptrdiff_t count = n - start < BLOCK ? n - start : BLOCK, whole = count / LANES * LANES;
-        FN(Vector) sum = {0}, rest = {0}; /* of one block, then of blocks: long rows of float32 lose less */
-        for (ptrdiff_t i = 0; i < whole; i += LANES) {
-            FN(Vector) v;
-            memcpy(&v, x + start + i, sizeof v);
-            sum += v;
-        }
-        for (ptrdiff_t i = whole; i < count; i++) rest[i - whole] = x[start + i];
-        total += sum + rest;
+    const FN(Lanes) zero = FN(all)(0);
+    FN(Lanes) total = zero;
+    if (n < LANES) {
+        T sum = 0;
+        for (ptrdiff_t i = 0; i < n; i++) sum += x[i];
+        return sum;
     }
-    for (int half = LANES / 2; half; half /= 2)
-        for (int i = 0; i < half; i++) total[i] += total[i + half];
-    return total[0];
-}
-
-/* Sum of exp(x - shift); the terms themselves go to out unless that is NULL. */
-INLINE T FN(row_sum_exp)(const T *x, T shift, T *out, ptrdiff_t n) {
-    FN(Vector) total = {0};
-    for (ptrdiff_t start = 0; start < n; start += BLOCK) {
-        T block[BLOCK] __attribute__((aligned(64)));
-        const ptrdiff_t count = n - start < BLOCK ? n - start : BLOCK;
-        const ptrdiff_t padded = FN(load_block)(block, x + start, count);
-        INDEPENDENT for (ptrdiff_t i = 0; i < padded; i++) block[i] = FN(exp_bounded)(block[i] - shift);
-        FN(Vector) sum = {0}; /* of one block, then of blocks: long rows of float32 lose less */
-        for (ptrdiff_t i = 0; i < padded; i += LANES) sum += *(const FN(Vector) *)(block + i);
-        total += sum;
-        if (out) memcpy(out + start, block, count * sizeof(T));
-    }
-    for (int half = LANES / 2; half; half /= 2)
-        for (int i = 0; i < half; i++) total[i] += total[i + half];
-    return total[0];
+    const ptrdiff_t whole = n / LANES * LANES;
+    ptrdiff_t start = 0;
+    for (; start + BLOCK < whole; start += BLOCK) total = FN(plus)(total, FN(lane_sums)(zero, x + start, BLOCK));
+    total = FN(plus)(total, FN(lane_sums)(zero, x + start, whole - start));
+    if (whole < n) total = FN(plus)(total, FN(part)(FN(load)(x + n - LANES), LANES - (n - whole), LANES));
+    return FN(total)(total);
 }
 
 /* What is subtracted before exp: the row's maximum, or 0 for a row of -infinity, where the difference would be NaN. */
 INLINE T FN(row_shift)(const T *x, ptrdiff_t n) {
     const T max = FN(row_max)(x, n);
     return max == -INFINITE ? 0 : max;
+}
+
+/* LANES sums of n numbers, behind which LANES more can be read. */
+INLINE FN(Lanes) FN(block_sums)(const T *x, ptrdiff_t n) {
+    const ptrdiff_t whole = n / LANES * LANES;
+    const FN(Lanes) sum = FN(lane_sums)(FN(all)(0), x, whole);
+    return whole < n ? FN(plus)(sum, FN(part)(FN(load)(x + whole), 0, n - whole)) : sum;
+}
+
+/* Of each row the shift, and the sum of exp(x - shift); the terms themselves go to out unless that is NULL. What one row gives does
+ * not depend on the others: they only share the loop over exp. */
+INLINE void FN(exp_rows)(const T *x, T *out, T *shift, T *sum, ptrdiff_t rows, ptrdiff_t n) {
+    T block[ROOM + LANES] __attribute__((aligned(64)));
+    const ptrdiff_t width = n < ROOM ? n : ROOM, most = ROOM / width;
+    for (ptrdiff_t row = 0; row < rows; row++) shift[row] = FN(row_shift)(x + row * n, n);
+    for (ptrdiff_t first = 0; first < rows; first += most) {
+        const ptrdiff_t some = most < rows - first ? most : rows - first;
+        FN(Lanes) total = FN(all)(0);
+        for (ptrdiff_t start = 0; start < n; start += width) {
+            const ptrdiff_t count = width < n - start ? width : n - start, used = some * count;
+            for (ptrdiff_t row = 0; row < some; row++) {
+                const T *from = x + (first + row) * n + start, down = shift[first + row];
+                T *to = block + row * count;
+                INDEPENDENT for (ptrdiff_t i = 0; i < count; i++) to[i] = from[i] - down;
+            }
+            UNROLL for (int i = 0; i < LANES; i++) block[used + i] = 0;
+            const ptrdiff_t padded = (used + LANES - 1) / LANES * LANES;
+            INDEPENDENT for (ptrdiff_t i = 0; i < padded; i++) block[i] = FN(exp_bounded)(block[i]);
+            if (out) memcpy(out + first * n + start, block, used * sizeof(T));
+            if (count == n)
+                for (ptrdiff_t row = 0; row < some; row++)
+                    sum[first + row] = FN(total)(FN(block_sums)(block + row * n, n));
+            else
+                total = FN(plus)(total, FN(block_sums)(block, count));
+        }
+        if (width < n) sum[first] = FN(total)(total);
+    }
+}
+
+/* log(sum), and 0 for a sum of 0. */
+INLINE void FN(log_sums)(const T *sum, T *out, ptrdiff_t rows) {
+    INDEPENDENT for (ptrdiff_t row = 0; row < rows; row++) out[row] = sum[row] == 0 ? 0 : FN(log)(sum[row]);
 }
 
 /* The logsumexp of a row with +infinity: infinity, or the NaN that is there too. */
@@ -82,38 +157,50 @@ INLINE T FN(row_top)(const T *x, ptrdiff_t n) {
     return INFINITE;
 }
 
-/* A row of -infinity has the softmax 0, the log_softmax -infinity. With +infinity in a row the result is NaN, as
+/* Rows in groups: `count` of them from row `first` on. */
+#define EACH_GROUP(rows) for (ptrdiff_t first = 0, count; count = rows - first < GROUP ? rows - first : GROUP, first < rows; first += count)
+
+/* g softmax(x), with g = 1 if that is NULL. A row of -infinity has the softmax 0. With +infinity in a row the result is NaN, as
  * exp(x - max) / sum has it. */
-INLINE void FN(softmax_row)(const T *x, T g, T *out, ptrdiff_t n) {
-    const T shift = FN(row_shift)(x, n);
-    const T sum = FN(row_sum_exp)(x, shift, out, n);
-    const T scale = sum == 0 ? 0 : g / sum;
-    INDEPENDENT for (ptrdiff_t i = 0; i < n; i++) out[i] *= scale;
+INLINE void FN(softmax_rows)(const T *x, const T *g, T *out, ptrdiff_t rows, ptrdiff_t n) {
+    T shift[GROUP], sum[GROUP];
+    EACH_GROUP(rows) {
+        FN(exp_rows)(x + first * n, out + first * n, shift, sum, count, n);
+        for (ptrdiff_t row = 0; row < count; row++) {
+            T *to = out + (first + row) * n;
+            const T scale = sum[row] == 0 ? 0 : (g ? g[first + row] : 1) / sum[row];
+            INDEPENDENT for (ptrdiff_t i = 0; i < n; i++) to[i] *= scale;
+        }
+    }
 }
 
 static void FN(softmax_loop)(const void *px, void *pout, ptrdiff_t rows, ptrdiff_t n) {
-    const T *x = (const T *)px;
-    T *out = (T *)pout;
-    for (ptrdiff_t row = 0; row < rows; row++, x += n, out += n) FN(softmax_row)(x, 1, out, n);
+    FN(softmax_rows)((const T *)px, NULL, (T *)pout, rows, n);
 }
 
+/* -infinity for a row of -infinity, NaN for one with +infinity. */
 static void FN(log_softmax_loop)(const void *px, void *pout, ptrdiff_t rows, ptrdiff_t n) {
-    const T *x = (const T *)px;
-    T *out = (T *)pout;
-    for (ptrdiff_t row = 0; row < rows; row++, x += n, out += n) {
-        const T shift = FN(row_shift)(x, n);
-        const T sum = FN(row_sum_exp)(x, shift, NULL, n);
-        const T log_sum = sum == 0 ? 0 : FN(log)(sum);
-        INDEPENDENT for (ptrdiff_t i = 0; i < n; i++) out[i] = (x[i] - shift) - log_sum;
+    T shift[GROUP], sum[GROUP];
+    EACH_GROUP(rows) {
+        const T *x = (const T *)px + first * n;
+        T *out = (T *)pout + first * n;
+        FN(exp_rows)(x, NULL, shift, sum, count, n);
+        FN(log_sums)(sum, sum, count);
+        for (ptrdiff_t row = 0; row < count; row++, x += n, out += n) {
+            const T down = shift[row], log_sum = sum[row];
+            INDEPENDENT for (ptrdiff_t i = 0; i < n; i++) out[i] = (x[i] - down) - log_sum;
+        }
     }
 }
 
 static void FN(logsumexp_loop)(const void *px, void *pout, ptrdiff_t rows, ptrdiff_t n) {
     const T *x = (const T *)px;
-    T *out = (T *)pout;
-    for (ptrdiff_t row = 0; row < rows; row++, x += n) {
-        const T shift = FN(row_shift)(x, n);
-        out[row] = shift == INFINITE ? FN(row_top)(x, n) : shift + FN(log)(FN(row_sum_exp)(x, shift, NULL, n));
+    T *out = (T *)pout, shift[GROUP], sum[GROUP];
+    EACH_GROUP(rows) {
+        FN(exp_rows)(x + first * n, NULL, shift, sum, count, n);
+        INDEPENDENT for (ptrdiff_t row = 0; row < count; row++) out[first + row] = shift[row] + FN(log)(sum[row]);
+        for (ptrdiff_t row = 0; row < count; row++)
+            if (shift[row] == INFINITE) out[first + row] = FN(row_top)(x + (first + row) * n, n);
     }
 }
 
@@ -152,30 +239,29 @@ static void FN(max_loop)(const void *px, void *pout, ptrdiff_t rows, ptrdiff_t n
     const T *x = (const T *)px;
     T *out = (T *)pout;
     for (ptrdiff_t row = 0; row < rows; row++, x += n) {
-        T best = x[0];
-        for (ptrdiff_t i = 1; i < n; i++) best = FN(larger)(best, x[i]);
-        out[row] = best;
+        const T best = FN(row_max)(x, n);
+        INT strange = 0;
+        INDEPENDENT for (ptrdiff_t i = 0; i < n; i++) strange |= x[i] != x[i];
+        out[row] = strange ? (T)__builtin_nan("") : best;
     }
 }
 
 /* logsumexp(x) - x[target], with the maximum taken off both before they meet. */
 static void FN(cross_entropy_loop)(const void *px, const int64_t *target, void *pout, ptrdiff_t rows, ptrdiff_t n) {
-    const T *x = (const T *)px;
-    T *out = (T *)pout;
-    for (ptrdiff_t row = 0; row < rows; row++, x += n) {
-        const T shift = FN(row_shift)(x, n);
-        const T sum = FN(row_sum_exp)(x, shift, NULL, n);
-        out[row] = sum == 0 ? INFINITE : FN(log)(sum) - (x[target[row]] - shift);
+    T *out = (T *)pout, shift[GROUP], sum[GROUP];
+    EACH_GROUP(rows) {
+        const T *x = (const T *)px + first * n;
+        FN(exp_rows)(x, NULL, shift, sum, count, n);
+        INDEPENDENT for (ptrdiff_t row = 0; row < count; row++) out[first + row] = sum[row] == 0 ? INFINITE : FN(log)(sum[row]);
+        for (ptrdiff_t row = 0; row < count; row++) out[first + row] -= x[row * n + target[first + row]] - shift[row];
     }
 }
 
 /* g (softmax(x) - 1[target]) */
 static void FN(cross_entropy_grad_loop)(const void *pg, const void *px, const int64_t *target, void *pout,
                                         ptrdiff_t rows, ptrdiff_t n) {
-    const T *g = (const T *)pg, *x = (const T *)px;
+    const T *g = (const T *)pg;
     T *out = (T *)pout;
-    for (ptrdiff_t row = 0; row < rows; row++, x += n, out += n) {
-        FN(softmax_row)(x, g[row], out, n);
-        out[target[row]] -= g[row];
-    }
+    FN(softmax_rows)((const T *)px, g, out, rows, n);
+    for (ptrdiff_t row = 0; row < rows; row++) out[row * n + target[row]] -= g[row];
 }
