@@ -19,6 +19,7 @@ import mpmath
 import numpy as np
 
 from minigrad import _elementwise
+from minigrad.ops import all_ops
 
 CHUNK = 1 << 20
 
@@ -34,6 +35,11 @@ def softplus(x):
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
+def of_the_body(name):
+    """The NumPy body of the operation of that name, which was written apart from its kernel: float64 is enough to judge float32."""
+    return all_ops()[name].body
+
+
 REFERENCES = {
     "neg": np.negative,
     "exp": np.exp,
@@ -46,6 +52,13 @@ REFERENCES = {
     "sigmoid": sigmoid,
     "softplus": softplus,
     "relu": lambda x: np.where(x <= 0, 0, x),
+    "expm1": np.expm1,
+    "log1p": np.log1p,
+    "log_sigmoid": lambda x: -softplus(-x),
+    "silu": lambda x: x * sigmoid(x),
+    "gelu": of_the_body("gelu"),
+    "erf": of_the_body("erf"),
+    "erfc": of_the_body("erfc"),
 }
 
 EXACT = {
@@ -55,6 +68,12 @@ EXACT = {
     "tanh": mpmath.tanh,
     "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
     "softplus": lambda x: mpmath.log1p(mpmath.exp(x)),
+    "expm1": mpmath.expm1,
+    "log1p": mpmath.log1p,
+    "log_sigmoid": lambda x: -mpmath.log1p(mpmath.exp(-x)),
+    "silu": lambda x: x / (1 + mpmath.exp(-x)),
+    "erf": mpmath.erf,
+    "erfc": mpmath.erfc,
 }
 
 
@@ -95,8 +114,9 @@ def some_float64(name, count, seed):
     rng = np.random.default_rng(seed)
     patterns = rng.integers(0, 2**64, count // 2, dtype=np.uint64).view(np.float64)
     x = np.concatenate([patterns[np.isfinite(patterns)], rng.normal(size=count // 4), rng.uniform(-745, 709, count // 4)])
-    if name in ("log", "sqrt"):
-        x = np.abs(x)
+    if name in ("log", "sqrt", "log1p"):
+        x = np.abs(x) - (name == "log1p") * np.where(rng.random(x.size) < 0.5, 0, np.minimum(np.abs(x), 1))  # down to -1
+        x = np.abs(x) if name != "log1p" else x[x > -1]
     elif name != "tanh":  # beyond, mpmath would need exponents of a million digits, and the result is 0 or x
         x = x[np.abs(x) < 745]
     got = getattr(_elementwise, name)(x)

@@ -8,10 +8,11 @@
 #include <stdint.h>
 
 #define UNARY_OPS(DO) \
-    DO(neg) DO(exp) DO(log) DO(sqrt) DO(square) DO(abs) DO(sign) DO(tanh) DO(sigmoid) DO(softplus) DO(relu)
+    DO(neg) DO(exp) DO(log) DO(sqrt) DO(square) DO(abs) DO(sign) DO(tanh) DO(sigmoid) DO(softplus) DO(relu) DO(expm1) \
+    DO(log1p) DO(log_sigmoid) DO(silu) DO(gelu) DO(erf) DO(erfc)
 #define BINARY_OPS(DO)                                                                                                \
     DO(add) DO(sub) DO(mul) DO(div) DO(maximum) DO(minimum) DO(eq) DO(ne) DO(lt) DO(le) DO(gt) DO(ge) DO(tanh_grad) \
-    DO(sigmoid_grad) DO(softplus_grad) DO(relu_grad)
+    DO(sigmoid_grad) DO(softplus_grad) DO(relu_grad) DO(leaky_relu) DO(elu)
 #define ROW_OPS(DO) DO(softmax) DO(log_softmax) DO(logsumexp) DO(sum) DO(max)
 
 #define NUMBER(name) OP_##name,

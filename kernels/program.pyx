@@ -16,9 +16,10 @@ from posix.stdlib cimport posix_memalign
 
 from minigrad._elementwise cimport Bool, Loops, loops
 from minigrad._elementwise cimport (
-    OP_abs, OP_add, OP_div, OP_eq, OP_exp, OP_ge, OP_gt, OP_le, OP_log, OP_log_softmax, OP_logsumexp, OP_lt, OP_max, OP_maximum,
-    OP_minimum, OP_mul, OP_ne, OP_neg, OP_relu, OP_relu_grad, OP_sigmoid, OP_sigmoid_grad, OP_sign, OP_softmax, OP_softplus,
-    OP_softplus_grad, OP_sqrt, OP_square, OP_sub, OP_sum, OP_tanh, OP_tanh_grad)
+    OP_abs, OP_add, OP_div, OP_elu, OP_eq, OP_erf, OP_erfc, OP_exp, OP_expm1, OP_ge, OP_gelu, OP_gt, OP_le, OP_leaky_relu, OP_log,
+    OP_log1p, OP_log_sigmoid, OP_log_softmax, OP_logsumexp, OP_lt, OP_max, OP_maximum, OP_minimum, OP_mul, OP_ne, OP_neg, OP_relu,
+    OP_relu_grad, OP_sigmoid, OP_sigmoid_grad, OP_sign, OP_silu, OP_softmax, OP_softplus, OP_softplus_grad, OP_sqrt, OP_square, OP_sub,
+    OP_sum, OP_tanh, OP_tanh_grad)
 from minigrad._matmul cimport Pack, Packed, look, shared
 
 cnp.import_array()
@@ -39,10 +40,12 @@ cdef extern from *:
 
 
 UNARY = {"neg": OP_neg, "exp": OP_exp, "log": OP_log, "sqrt": OP_sqrt, "square": OP_square, "abs": OP_abs, "sign": OP_sign,
-         "tanh": OP_tanh, "sigmoid": OP_sigmoid, "softplus": OP_softplus, "relu": OP_relu}
+         "tanh": OP_tanh, "sigmoid": OP_sigmoid, "softplus": OP_softplus, "relu": OP_relu, "expm1": OP_expm1, "log1p": OP_log1p,
+         "log_sigmoid": OP_log_sigmoid, "silu": OP_silu, "gelu": OP_gelu, "erf": OP_erf, "erfc": OP_erfc}
 BINARY = {"add": OP_add, "sub": OP_sub, "mul": OP_mul, "div": OP_div, "maximum": OP_maximum, "minimum": OP_minimum, "eq": OP_eq,
           "ne": OP_ne, "lt": OP_lt, "le": OP_le, "gt": OP_gt, "ge": OP_ge, "tanh_grad": OP_tanh_grad,
-          "sigmoid_grad": OP_sigmoid_grad, "softplus_grad": OP_softplus_grad, "relu_grad": OP_relu_grad}
+          "sigmoid_grad": OP_sigmoid_grad, "softplus_grad": OP_softplus_grad, "relu_grad": OP_relu_grad, "leaky_relu": OP_leaky_relu,
+          "elu": OP_elu}
 ROWS = {"sum": OP_sum, "max": OP_max, "softmax": OP_softmax, "log_softmax": OP_log_softmax, "logsumexp": OP_logsumexp}
 
 cdef enum:

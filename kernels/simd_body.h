@@ -103,12 +103,18 @@ INLINE T FN(expm1_reduced)(T r) {
 /* exp(x) for x <= 0 or NaN, and (by exp below) for any x up to the first that overflows. The power of two is applied in
  * two steps, because 2^n may lie outside the normal exponents where the product, a subnormal or one of the largest
  * values, does not: first 2^(m - 1) with m = n held where all is normal, then the rest, mostly 2^1. */
-INLINE T FN(exp_bounded)(T x) {
-    const T bounded = x < PICK(-104.0, -746.0) ? PICK(-104.0, -746.0) : x;
+INLINE T FN(exp_times)(T factor, T x, T *rest) { /* factor exp(x), in two factors */
     T r;
-    const T sum = FN(split_exponent)(bounded, BIAS - 1, &r), least = ROUNDER + 2;
-    const T held = sum < least ? least : sum, power = FN(pow2)(held);
-    return MADD(FN(expm1_reduced)(r), power, power) * FN(pow2)(sum - held + (ROUNDER + BIAS + 1));
+    const T sum = FN(split_exponent)(x, BIAS - 1, &r), least = ROUNDER + 2;
+    const T held = sum < least ? least : sum, power = factor * FN(pow2)(held);
+    *rest = FN(pow2)(sum - held + (ROUNDER + BIAS + 1));
+    return MADD(FN(expm1_reduced)(r), power, power);
+}
+
+INLINE T FN(exp_bounded)(T x) {
+    T rest;
+    const T first = FN(exp_times)(1, x < PICK(-104.0, -746.0) ? PICK(-104.0, -746.0) : x, &rest);
+    return first * rest;
 }
 
 INLINE T FN(exp)(T x) { return FN(exp_bounded)(x > PICK(89.0, 710.0) ? PICK(89.0, 710.0) : x); }
@@ -187,6 +193,8 @@ INLINE T FN(log)(T x) {
 /* log(1 + exp(x)) without overflow. */
 INLINE T FN(softplus)(T x) { return (x > 0 ? x : 0) + FN(log1p_unit)(FN(exp_bounded)(-FABS(x))); }
 
+#include "simd_activations.h"
+
 /* ---- loops: one element type in, the same or bool out ------------------------------------------------------------ */
 
 #define UNARY(name, formula)                                                \
@@ -210,6 +218,13 @@ UNARY(tanh, FN(tanh)(x))
 UNARY(sigmoid, FN(sigmoid)(x))
 UNARY(softplus, FN(softplus)(x))
 UNARY(relu, x <= 0 ? 0 : x)
+UNARY(expm1, FN(expm1)(x))
+UNARY(log1p, FN(log1p)(x))
+UNARY(log_sigmoid, FN(log_sigmoid)(x))
+UNARY(silu, FN(silu)(x))
+UNARY(gelu, FN(gelu)(x))
+UNARY(erf, FN(erf)(x))
+UNARY(erfc, FN(erfc)(x))
 
 /* A step of 0 repeats one value, a step of 1 walks an array; at least one of the two walks. */
 #define BINARY(name, RESULT, formula)                                                                    \
@@ -249,6 +264,9 @@ BINARY(lt, unsigned char, a < b)
 BINARY(le, unsigned char, a <= b)
 BINARY(gt, unsigned char, a > b)
 BINARY(ge, unsigned char, a >= b)
+/* Activations with a number: a is x, b the slope or alpha. */
+BINARY(leaky_relu, T, a > 0 ? a : a * b)
+BINARY(elu, T, a > 0 ? a : b * FN(expm1)(a > 0 ? 0 : a))
 /* Gradients: a is the incoming gradient g, b what the rule kept. */
 BINARY(tanh_grad, T, a * (1 - b * b))
 BINARY(sigmoid_grad, T, a * b * (1 - b))

@@ -7,8 +7,9 @@ from libc.stdint cimport int64_t
 cdef extern from "loops.h" nogil:
     enum:
         OP_neg, OP_exp, OP_log, OP_sqrt, OP_square, OP_abs, OP_sign, OP_tanh, OP_sigmoid, OP_softplus, OP_relu
+        OP_expm1, OP_log1p, OP_log_sigmoid, OP_silu, OP_gelu, OP_erf, OP_erfc
         OP_add, OP_sub, OP_mul, OP_div, OP_maximum, OP_minimum, OP_eq, OP_ne, OP_lt, OP_le, OP_gt, OP_ge
-        OP_tanh_grad, OP_sigmoid_grad, OP_softplus_grad, OP_relu_grad
+        OP_tanh_grad, OP_sigmoid_grad, OP_softplus_grad, OP_relu_grad, OP_leaky_relu, OP_elu
         OP_softmax, OP_log_softmax, OP_logsumexp, OP_sum, OP_max
 
     ctypedef unsigned char Bool

@@ -236,3 +236,34 @@ def test_the_bits_are_the_same_on_any_number_of_threads(name, reverse, dtype, mo
     assert {2, 3, 4} <= set(used)
     for other in found[1:]:
         assert [key for key, array in found[0].items() if not np.array_equal(array, other[key])] == []
+
+
+ACTIVATIONS: dict[str, Any] = {
+    "silu": mg.silu,
+    "gelu": mg.gelu,
+    "elu": lambda x: mg.elu(x, alpha=0.7),
+    "leaky_relu": lambda x: mg.leaky_relu(x, negative_slope=0.2),
+    "log_sigmoid": mg.log_sigmoid,
+    "erf": mg.erf,
+    "erfc": mg.erfc,
+    "expm1": mg.expm1,
+    "log1p": lambda x: mg.log1p(x * x),
+    "reciprocal": lambda x: mg.reciprocal(x * x + 1.0),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_a_cell_with_any_activation_runs_compiled(name: str, dtype: str) -> None:
+    rng = np.random.default_rng(3)
+    arrays = [rng.normal(size=shape).astype(dtype) for shape in ((5, 3, 4), (3, 4), (4, 4), (5, 3, 4))]
+    found = []
+    for mode in ("compile", "eager"):
+        xs, h0, W = (mg.tensor(array, requires_grad=True) for array in arrays[:3])
+        with set_up(mode, EVERY):
+            h, ys = mg.scan(lambda h, x, W=W: (ACTIVATIONS[name](mg.matmul(h, W) + x),) * 2, h0, xs)
+        assert mg.scan_report().compiled == (mode == "compile"), mg.scan_report()
+        ((ys * arrays[3]).sum() + h.sum()).backward()
+        found.append({"ys": ys.numpy(), "h0": h0.grad.numpy(), "xs": xs.grad.numpy(), "W": W.grad.numpy()})
+    for key, want in found[1].items():
+        np.testing.assert_allclose(found[0][key], want, rtol=0, atol=(1e-5 if dtype == "float32" else 1e-12) * np.abs(want).max())

@@ -316,6 +316,10 @@ def attach_kernels(module: Any) -> None:
         reduce.cross_entropy_grad.kernel = lambda dy, x, target: module.cross_entropy_grad(np.ascontiguousarray(dy), x, target)
         elementwise.pow_.kernel = small_powers(module)
         elementwise.clip.kernel = lambda x, lo=None, hi=None: module.clip(x, lo, hi)
+        functions.reciprocal.kernel = lambda x: module.div(1.0, x)
+        activations.leaky_relu.kernel = lambda x, negative_slope=0.01: module.leaky_relu(x, negative_slope)
+        activations.elu.kernel = lambda x, alpha=1.0: module.elu(x, alpha)
+        activations.gelu.kernel = lambda x, approximate="none": module.gelu(x) if approximate == "none" else NotImplemented
         products = config.products()
         linalg.matmul.kernel, linalg.linear_.kernel, linalg.outer_sum.kernel = products.matmul, products.linear, products.outer_sum
     operators["iadd"] = getattr(module, "iadd", operator.iadd)

@@ -70,7 +70,8 @@ def silu(x: Any) -> Any:
     >>> silu([-1.0, 0.0, 1.0])
     tensor([-0.2689414,  0.       ,  0.7310586])
     """
-    return x * sigmoid.body(x)
+    half = np.exp(np.abs(x) * -0.5)  # e^-|x| itself is subnormal long before its product with x is
+    return np.where(np.greater_equal(x, 0), x, x * half * half) / (1 + half * half)
 
 
 def gelu_grad(g: Tensor, x: Tensor, approximate: str) -> Tensor:

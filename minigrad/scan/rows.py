@@ -16,8 +16,10 @@ from .sink import columns
 from .trace import Call, Untraceable, Value
 
 UNARY = {"neg", "exp", "log", "sqrt", "square", "abs", "sign", "tanh", "sigmoid", "softplus", "relu"}
+UNARY |= {"expm1", "log1p", "log_sigmoid", "silu", "gelu", "erf", "erfc"}
 COMPARISONS = {"eq", "ne", "lt", "le", "gt", "ge"}
 BINARY = {"add", "sub", "mul", "div", "maximum", "minimum", "tanh_grad", "sigmoid_grad", "softplus_grad", "relu_grad"} | COMPARISONS
+WITH_NUMBER = {"leaky_relu": "negative_slope", "elu": "alpha"}  # the setting that is their second operand
 POWERS = {0.5: ["sqrt"], 1: [], 1.5: ["sqrt", "mul"], 2: ["square"], 3: ["square", "mul"], 4: ["square", "square"]}
 SAME = {"identity", "detach", "clone"}
 SHAPES = {"reshape", "expand_dims", "squeeze"}
@@ -193,7 +195,7 @@ class Lowering:
     def lower(self, call: Call) -> None:
         """The instructions of one call."""
         name = call.op.name
-        if name in UNARY or name in BINARY or name in ("where", "clip", "astype", "pow"):
+        if name in UNARY or name in BINARY or name in WITH_NUMBER or name in ("where", "clip", "astype", "pow", "reciprocal"):
             self.refs[call.out] = self.elementwise(call)
         elif name in SAME or name in SHAPES:
             self.refs[call.out] = self.same(call)
@@ -232,6 +234,12 @@ class Lowering:
                 math.inf if call.settings["hi"] is None else call.settings["hi"],
             )
             return self.emit("clip", dtype, width, bounds, self.result(out, width), self.dense(ins[0], width, out))
+        if name == "gelu" and call.settings["approximate"] != "none":
+            raise Untraceable("the approximate 'gelu' has no form that the loop can run")
+        if name in WITH_NUMBER:
+            ins.append(self.number(call.settings[WITH_NUMBER[name]], dtype))
+        if name == "reciprocal":
+            name, ins = "div", [self.number(1.0, dtype), *ins]
         if name in UNARY:
             ins = [self.dense(ins[0], width, out)]
         elif not any(ref.step for ref in ins):

@@ -1,0 +1,100 @@
+/* Activations beyond tanh, sigmoid, softplus and relu, and the error function: part of simd_body.h, whose helpers they use. */
+
+/* exp(x) - 1. Near 0 that is x itself, its sign and its subnormals too. */
+INLINE T FN(expm1)(T x) {
+    const T low = PICK(-20.0, -40.0), high = PICK(89.0, 710.0); /* below, -1; above, infinity */
+    const T raised = x < low ? low : x, y = raised > high ? high : raised;
+    T r;
+    const T half = FN(pow2)(FN(split_exponent)(y, BIAS - 1, &r)); /* of the power of two, which may lie above all numbers */
+    const T value = MADD(half, FN(expm1_reduced)(r), half - (T)0.5) * 2;
+    return FABS(x) < PICK(1e-8, 1e-17) ? x : value;
+}
+
+/* log(1 + x): the logarithm of the rounded sum, and what the rounding has lost. */
+INLINE T FN(log1p)(T x) {
+    const T sum = 1 + x, lost = x >= 1 ? 1 - (sum - x) : x - (sum - 1);
+    const T value = FN(log)(sum) + lost / sum;
+    const T usual = sum > 0 && sum <= PICK(3.40282347e+38, 1.7976931348623157e308) ? value : FN(log)(sum);
+    return FABS(x) < PICK(1e-8, 1e-17) ? x : usual;
+}
+
+INLINE T FN(log_sigmoid)(T x) { return -FN(softplus)(-x); }
+
+/* x sigmoid(x) as x e / (1 + e) below 0, where e = exp(x) may be subnormal long before the product is. */
+INLINE T FN(silu)(T x) {
+    const T most = PICK(112.0, 760.0), size = FABS(x) > most ? most : FABS(x); /* beyond, the answer is x or 0 */
+    T rest;
+    const T e = FN(exp_times)(1, -size, &rest) * rest, product = FN(exp_times)(size, -size, &rest) * rest;
+    const T below = x == -INFINITE ? (T)__builtin_nan("") : -product;
+    return (x < 0 ? below : x) / (1 + e);
+}
+
+#if BITS == 32
+/* ---- the error function, in double: what rounding x^2 to float32 would lose is all of the tail's precision ---------- */
+
+INLINE double FN(horner)(double x, const double *c, int count) {
+    double sum = c[0];
+#if HAVE_FMA
+    UNROLL for (int k = 1; k < count; k++) sum = __builtin_fma(sum, x, c[k]);
+#else
+    UNROLL for (int k = 1; k < count; k++) sum = sum * x + c[k];
+#endif
+    return sum;
+}
+#define HORNER(x, ...) \
+    FN(horner)(x, (const double[]){__VA_ARGS__}, (int)(sizeof((const double[]){__VA_ARGS__}) / sizeof(double)))
+
+/* exp(x) for -700 < x <= 0, to a few units of 1e-10. */
+INLINE double FN(decay)(double x) {
+    const double rounder = 6755399441055744.0 + 1023, sum = x * 1.4426950408889634 + rounder, n = sum - rounder;
+    const double r = x - n * 0.6931471805599453;
+    uint64_t word;
+    memcpy(&word, &sum, sizeof word);
+    word <<= 52;
+    double power;
+    memcpy(&power, &word, sizeof power);
+    return power * HORNER(r, 1.0 / 40320, 1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1.0, 1.0);
+}
+
+/* erfc(z) for 0 <= z <= 11.5: exp(z^2) erfc(z) (z + 3), which has no tail left, is a polynomial in (z - 3) / (z + 3) (Shepherd and
+ * Laframboise, 1981). */
+INLINE double FN(erfc_tail)(double z) {
+    const double r = 1 / (z + 3), t = 1 - 6 * r;
+    const double p = HORNER(t, -3.17584973134e-4, -4.68642022122e-4, 3.08253507152e-3, -1.23475020945e-3, -2.68425635445e-2,
+                            1.19530628052e-1, -3.10465531277e-1, 5.90228195484e-1, -8.83394504068e-1, 1.07400690896);
+    return FN(decay)(-z * z) * r * p;
+}
+
+/* erf(x) for |x| <= 1. */
+INLINE double FN(erf_near)(double x) {
+    return x * HORNER(x * x, 7.85385769513e-5, -8.01019251693e-4, 5.18832755953e-3, -2.68538118688e-2, 1.1283585147e-1,
+                      -3.76126258241e-1, 1.12837916573);
+}
+
+INLINE T FN(erf)(T x) {
+    const double size = FABS(x) > 11 ? 11 : FABS(x), far = 1 - FN(erfc_tail)(size);
+    return (T)(size > 1 ? (x < 0 ? -far : far) : FN(erf_near)(x));
+}
+
+INLINE T FN(erfc)(T x) {
+    const double size = FABS(x) > 11 ? 11 : FABS(x), far = FN(erfc_tail)(size);
+    return (T)(x >= (T)0.5 ? far : size > 1 ? 2 - far : 1 - FN(erf_near)(x));
+}
+
+/* x times the half of erfc(-x / sqrt(2)). */
+INLINE T FN(gelu)(T x) {
+    const double size = FABS(x) > 16 ? 16 : FABS(x), half = 0.5 * FN(erfc_tail)(size * 0.7071067811865476);
+    const double below = x == -INFINITE ? __builtin_nan("") : -size * half;
+    return (T)(x < 0 ? below : x * (1 - half));
+}
+#undef HORNER
+#else
+INLINE T FN(erf)(T x) { return __builtin_erf(x); }
+INLINE T FN(erfc)(T x) { return __builtin_erfc(x); }
+/* As above. What the product with the root (and the root itself) lose to rounding shows in the tail: so much the slope of erfc. */
+INLINE T FN(gelu)(T x) {
+    const T root = 0.7071067811865476, z = x * -root;
+    const T lost = FABS(x) < 40 ? __builtin_fma(x, -root, -z) + x * 4.833646656726457e-17 : 0;
+    return (T)0.5 * __builtin_fma(x, __builtin_erfc(z), -x * (lost * 1.1283791670955126 * __builtin_exp(-z * z)));
+}
+#endif
