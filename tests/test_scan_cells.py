@@ -246,7 +246,7 @@ ACTIVATIONS: dict[str, Any] = {
     "log_sigmoid": mg.log_sigmoid,
     "erf": mg.erf,
     "erfc": mg.erfc,
-    "expm1": mg.expm1,
+    "expm1": lambda x: mg.expm1(mg.tanh(x)),
     "log1p": lambda x: mg.log1p(x * x),
     "reciprocal": lambda x: mg.reciprocal(x * x + 1.0),
 }
