@@ -9,9 +9,12 @@ tensor([2., 4.])
 
 from __future__ import annotations
 
+from numpy import float32, float64, int32, int64
+
 from minigrad import config
 
 __version__ = "0.1.0"
+long = int64  # PyTorch's name for it
 config.prepare()  # before anything compiled is imported
 
 from minigrad import nn, ops, optim  # noqa: E402
@@ -38,13 +41,18 @@ __all__ = [
     "Tensor",
     "elementwise",
     "enable_grad",
+    "float32",
+    "float64",
     "get_num_threads",
     "get_rng_state",
     "grad",
     "hvp",
+    "int32",
+    "int64",
     "is_grad_enabled",
     "ledger",
     "load",
+    "long",
     "manual_seed",
     "nn",
     "no_grad",

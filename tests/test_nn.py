@@ -134,6 +134,8 @@ def test_requires_grad_and_zero_grad():
     block.requires_grad_()
     block(np.ones((2, 3), np.float32)).sum().backward()
     assert block.first.weight.grad is not None
+    block.zero_grad(set_to_none=False)
+    assert block.first.weight.grad.tolist() == [[0.0] * 3] * 4
     block.zero_grad()
     assert all(parameter.grad is None for parameter in block.parameters())
 

@@ -70,6 +70,19 @@ def test_nothing_but_the_imports_is_changed(name):
     assert module.Model.__mro__[1] is mg.nn.Module
 
 
+def test_what_code_for_torch_says_beside_its_models():
+    """Names that stand in nearly every script: dtypes, the device, gradients set to None."""
+    model = mg.nn.Linear(2, 3).to("cpu").to(mg.float64).float()
+    optimizer = mg.optim.SGD(model.parameters(), lr=0.1)
+    x, y = mg.tensor([[1.0, 2.0]], dtype=mg.float32), mg.tensor([2], dtype=mg.long)
+    mg.nn.functional.cross_entropy(model(x), y).backward()
+    optimizer.zero_grad(set_to_none=False)
+    assert model.weight.grad.tolist() == [[0.0, 0.0]] * 3 and y.dtype == mg.int64 != mg.int32
+    optimizer.zero_grad(set_to_none=True)
+    assert model.weight.grad is None
+    assert mg.cat([x, x], 1).unsqueeze(1).permute(0, 2, 1).flatten(1).shape == (1, 4)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_other_weights_give_other_losses(name, stored):
     """The comparison can fail: one number of one parameter moved by a hundredth is seen."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import init
+from . import functional, init
 from .activations import ELU, GELU, SELU, Hardtanh, LeakyReLU, LogSigmoid, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from .cells import GRUCell, LSTMCell, RNNCell
 from .containers import ModuleDict, ModuleList, Sequential
@@ -110,6 +110,7 @@ __all__ = [
     "cosine_similarity",
     "cross_entropy",
     "dropout",
+    "functional",
     "huber_loss",
     "init",
     "kl_div",

@@ -211,10 +211,10 @@ class Module:
             parameter.requires_grad_(requires_grad)
         return self
 
-    def zero_grad(self) -> None:
-        """Set `.grad` of every parameter to None."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Set `.grad` of every parameter to None; with set_to_none=False, to zeros where there is one."""
         for parameter in self.parameters():
-            parameter.grad = None
+            parameter.grad = None if set_to_none or parameter.grad is None else Tensor(np.zeros(parameter.shape, parameter.dtype))
 
     # ---- dtypes and devices
 

@@ -146,11 +146,11 @@ class Optimizer:
         self.check(full)
         self.param_groups.append(full)
 
-    def zero_grad(self) -> None:
-        """Forget the gradients: `.grad` of every parameter becomes None."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients: `.grad` of every parameter becomes None; with set_to_none=False, zeros where there is one."""
         for group in self.param_groups:
             for p in group["params"]:
-                p.grad = None
+                p.grad = None if set_to_none or p.grad is None else Tensor(np.zeros(p.shape, p.dtype))
 
     # ---- the step
 
