@@ -123,6 +123,23 @@ def test_batch_norm_without_momentum_keeps_the_plain_average(rng):
     assert np.allclose(layer.running_mean, batches.mean((0, 1))) and np.allclose(layer.running_var, batches.var(1, ddof=1).mean(0))
 
 
+def test_batch_norm_in_a_step_of_a_scan_counts_every_step_once(rng):
+    layers = nn.BatchNorm1d(3, dtype="float64"), nn.BatchNorm1d(3, dtype="float64")
+    xs = mg.tensor(rng.standard_normal((6, 4, 3)))
+    mg.scan(lambda h, x: (layers[0](h + x).tanh(), None), mg.zeros(4, 3, dtype="float64"), xs)
+    h = mg.zeros(4, 3, dtype="float64")
+    for x in xs:
+        h = layers[1](h + x).tanh()
+    for name, tensor in layers[1].state_dict().items():
+        assert np.array_equal(layers[0].state_dict()[name], tensor), name
+    means = [mg.zeros(3, dtype="float64") for _ in range(2)]
+    mg.scan(lambda h, x: (nn.batch_norm(h + x, means[0], None, training=True), None), mg.zeros(4, 3, dtype="float64"), xs)
+    h = mg.zeros(4, 3, dtype="float64")
+    for x in xs:
+        h = nn.batch_norm(h + x, means[1], None, training=True)
+    assert np.array_equal(*means) and layers[1].num_batches_tracked.item() == 6
+
+
 def test_batch_norm_gradients(rng):
     x, w, b = mg.tensor(rng.standard_normal((4, 3, 2))), rng.uniform(1, 2, 3), rng.standard_normal(3)
     check_grads(lambda x, w, b: nn.batch_norm(x, None, None, w, b, training=True), (x, mg.tensor(w), mg.tensor(b)), tol=1e-5)

@@ -8,9 +8,16 @@ from typing import Any
 from minigrad.hooks import Handle
 from minigrad.ops.shape import identity
 from minigrad.recording import is_recording, tracer
+from minigrad.scan.trace import Untraceable
 from minigrad.tape import Tensor
 
 KINDS = {"before": "register_forward_pre_hook()", "after": "register_forward_hook()", "backward": "register_full_backward_hook()"}
+
+
+def at_every_step(reason: str) -> None:
+    """Before what has to happen once in every step, and not once more: a scan that traces the step runs as its loop instead."""
+    if tracer.get() is not None:
+        raise Untraceable(reason)
 
 
 class Hooks:
@@ -32,8 +39,7 @@ class Hooks:
         if not (self.before or self.after or self.backward):
             vars(module)["_hooks"] = None
             return module.forward(*args, **kwargs)
-        if tracer.get() is not None:
-            tracer.get().fail(f"a hook of {module.label()} wants to be called at every step")
+        at_every_step(f"a hook of {module.label()} wants to be called at every step")
         for hook in [*self.before.values()]:
             found = hook(module, args)
             if found is not None:

@@ -12,6 +12,7 @@ from minigrad.errors import ShapeError
 from minigrad.ops import sqrt, square
 from minigrad.tape import Tensor
 
+from .hooks import at_every_step
 from .layers import check_sizes, in_dtype
 from .module import Module, Parameter
 from .reduction import floating
@@ -155,6 +156,7 @@ def batch_norm(
 def move(running: Tensor | None, new: np.ndarray[Any, Any], momentum: float) -> None:
     """running += momentum (new - running), in place."""
     if running is not None:
+        at_every_step("batch_norm moves its running statistics")
         running.assign_((1.0 - momentum) * running.numpy() + momentum * new.reshape(-1))
 
 
@@ -220,6 +222,7 @@ class BatchNorm1d(Module):
         momentum = 0.0 if self.momentum is None else self.momentum
         seen = self.num_batches_tracked
         if self.training and seen is not None:
+            at_every_step(f"{self.label()} counts its batches")
             seen.assign_(seen.numpy() + 1)
             if self.momentum is None:
                 momentum = 1.0 / seen.item()
