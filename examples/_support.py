@@ -23,6 +23,14 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{os.path.basename(sys.argv[0])}: {message}\n")
 
 
+def new_folder(path, parser):
+    """Make the folder if there is none; where that cannot be done, the parser says so and leaves."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"{error.filename}: {error.strerror}")
+
+
 def number(kind, above=0):
     """A type for argparse: a finite number of `kind` above `above`."""
 
@@ -94,44 +102,3 @@ def set_aside(out, files):
         for path in old:
             path.rename(folder / path.name)
         print(f"the earlier run is now in {folder}", file=sys.stderr)
-
-
-def draw(run, lines, path):
-    """The loss curve as a picture, with the baselines for scale."""
-    try:
-        import matplotlib
-    except ImportError:
-        print("\nno picture of the loss: that needs matplotlib (pip install matplotlib)")
-        return
-    matplotlib.use("Agg")
-    import numpy as np
-    from matplotlib import pyplot as plt
-
-    windows, bits, tests = run.stream.windows, np.array(run.curve), run.tests
-    reach = max(1, min(windows // 8, 20))
-    reaches = [min(reach, i) for i in range(len(bits))]  # shorter at the beginning, where the curve is steep
-    smooth = [bits[i - r : i + r + 1].mean() for i, r in enumerate(reaches)]
-    passes = (np.arange(len(bits)) + 1) / windows
-    figure, axes = plt.subplots(figsize=(9, 5.5), layout="constrained")
-    height = 0.0
-    for name, level in sorted(lines.items(), key=lambda line: line[1]):
-        height = max(level, height + 0.2)  # names of lines close to each other stand one above the other
-        axes.axhline(level, color="0.7", lw=1, ls="--", zorder=0)
-        axes.text(1.01, height, f"{name} {level:.2f}", transform=axes.get_yaxis_transform(), va="center", color="0.35")
-    axes.plot(passes, bits, color="tab:blue", alpha=0.25, lw=0.6)
-    axes.plot(passes, smooth, color="tab:blue", lw=2, label=f"training, mean of {2 * reach + 1} windows")
-    axes.plot(np.array(list(tests)) / windows, list(tests.values()), "o-", color="tab:orange", label="held-out text, after each pass")
-    last = (passes[-1], tests[run.step])
-    axes.annotate(f"{last[1]:.2f}", last, (0, 8), textcoords="offset points", ha="center", color="tab:orange")
-    axes.set(
-        xlabel="passes over the text",
-        ylabel="bits a character",
-        xlim=(0, passes[-1] * 1.03),
-        ylim=(min([*smooth, *lines.values()]) * 0.8, max(lines.values()) * 1.03),
-    )
-    title = f"{run.settings['cell'].upper()} of {run.settings['hidden']} units, {len(run.learned):,} characters to learn from"
-    axes.set_title(title, loc="left")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
-    figure.savefig(path, dpi=150)
-    plt.close(figure)

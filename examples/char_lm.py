@@ -21,7 +21,8 @@ import signal
 import sys
 from pathlib import Path
 
-from _support import Parser, Progress, Refusal, draw, number, set_aside, threads_option
+from _pictures import loss_curve
+from _support import Parser, Progress, Refusal, number, set_aside, threads_option
 
 THREADS = threads_option(__name__ == "__main__")  # before NumPy is imported
 
@@ -226,7 +227,7 @@ def finish(run, arguments, out):
     print("\nbits a character on the held-out text (bz2 and xz copy whole phrases, which a reference manual repeats)")
     for name, bits in sorted({**lines, ours: run.tests[run.step]}.items(), key=lambda row: -row[1]):
         print(f"  {name:10s} {bits:.3f}" + (f"  after {run.step} steps" if name == ours else ""))
-    draw(run, lines, out / CURVE)
+    loss_curve(run, lines, out / CURVE)
     mg.manual_seed(run.settings["seed"])
     text = samples(run.model, run.vocabulary, arguments)
     (out / SAMPLES).write_text(text, encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import os
 import runpy
@@ -14,31 +13,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scripts
 from hypothesis import given
 from hypothesis import strategies as st
+from scripts import ENVIRONMENT, EXAMPLES
 
 import minigrad as mg
 from minigrad import data
 from minigrad.data import text as text_module
 
-ROOT = Path(__file__).parent.parent
-SCRIPT = ROOT / "examples" / "char_lm.py"
-sys.path.insert(0, str(SCRIPT.parent))  # where a script that is run finds _support
+SCRIPT = EXAMPLES / "char_lm.py"
 SIZES = ["--characters", "4000", "--embedding", "5", "--hidden", "8", "--batch", "4", "--window", "60"]  # 15 steps a pass
 TINY = [*SIZES, "--steps", "20", "--threads", "1"]
-ENVIRONMENT = os.environ | {
-    "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
-    "PYTHONWARNINGS": "error,ignore:minigrad runs without:RuntimeWarning",
-}
 
 
 def run(*words, code=0, cwd=None):
     """The script with these words on its command line, and what it printed."""
-    command = [sys.executable, str(SCRIPT), *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, cwd=cwd, check=False, timeout=60)
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    return done
+    return scripts.run("char_lm.py", *words, code=code, cwd=cwd)
 
 
 def files(folder):
@@ -56,10 +47,7 @@ def trained(tmp_path_factory):
 @pytest.fixture(scope="module")
 def example():
     """The script as a module."""
-    spec = importlib.util.spec_from_file_location("char_lm", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return scripts.load("char_lm.py")
 
 
 # ---- text
