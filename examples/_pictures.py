@@ -125,7 +125,7 @@ def gradient_panel(axes, when, norms, lowest):
         axes.annotate(kind, middle, (0, offset), textcoords="offset points", color=COLOURS[kind], weight="bold", va="center", size=14)
     exponents = np.arange(0, np.log10(lowest) - 5, -10 if lowest < 1e-15 else -5)
     axes.set_yticks(10.0**exponents)
-    axes.set(ylim=(lowest / 10, 1e4), xlim=(1 - steps / 40, steps * 1.025))
+    axes.set(ylim=(lowest / 10, lowest**-0.2), xlim=(1 - steps / 40, steps * 1.025))
     axes.set_xticks([1, steps], ["step 1:\nthe country", f"step {steps}:\n“speaks”"])
     for label, side in zip(axes.get_xticklabels(), ("left", "right"), strict=True):
         label.set_horizontalalignment(side)

@@ -56,6 +56,15 @@ def test_the_page_shows_all_of_it(tmp_path):
     assert other != done.stdout and other.count("by hand") == done.stdout.count("by hand") == 10
 
 
+def test_the_readme_shows_a_part_of_the_page(example):
+    """To the digits of the differences, which are rounding."""
+    readme = (scripts.ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.search(r"```\n(dL/dW_hh = .*?)```", readme, re.DOTALL)
+    assert shown is not None
+    without = [re.sub(r"difference \S+", "", text) for text in (shown.group(1).strip(), example.page(example.numbers()))]
+    assert without[0] in without[1]
+
+
 def test_a_folder_that_cannot_be_made_is_said_in_a_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     assert scripts.run("bptt.py", "--out", tmp_path / "file", code=2).stderr.startswith("bptt.py: ")

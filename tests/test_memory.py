@@ -45,7 +45,12 @@ def test_gated_nets_learn_a_gap_that_a_tanh_rnn_does_not(trained):
 
 def test_a_run_says_what_came_out_and_leaves_a_picture(trained):
     out, text = trained
-    assert "up to: tanh RNN 5, LSTM 160, GRU 160" in text
+    reached = {
+        kind: max(gap for gap, share in zip((1, 5, 40, 80, 160), shares, strict=True) if share > 90)
+        for kind, shares in rows(text)[0].items()
+        if kind != "chance"
+    }
+    assert "up to: " + ", ".join(f"{kind} {gap}" for kind, gap in reached.items()) + "." in text
     assert [path.name for path in out.iterdir()] == ["memory.png"]
     assert (out / "memory.png").read_bytes().startswith(b"\x89PNG") and (out / "memory.png").stat().st_size > 20_000
 
@@ -123,7 +128,9 @@ def test_a_picture_of_gradients_that_are_zero(example, tmp_path):
 def test_without_matplotlib_it_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setattr(sys, "argv", ["memory.py", "--quick", "--steps", "1", "--mixed", "--out", str(tmp_path)])
+    threads = mg.get_num_threads()
     runpy.run_path(str(scripts.EXAMPLES / "memory.py"), run_name="__main__")
+    mg.set_num_threads(threads)
     assert "needs matplotlib" in capsys.readouterr().out
     assert not list(tmp_path.iterdir())
 
@@ -133,3 +140,13 @@ def test_what_cannot_be_done_is_said_in_a_sentence(tmp_path, words):
     (tmp_path / "file").write_text("")
     done = scripts.run("memory.py", *words, code=2, cwd=tmp_path)
     assert done.stderr.startswith("memory.py: ") and done.stderr.count("\n") == 1
+
+
+def test_the_readme_shows_what_the_script_prints(trained):
+    """Its head and the names of its rows; the numbers are of the long run."""
+    lines = (scripts.ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    for kind in ("tanh RNN", "LSTM", "GRU"):
+        assert sum(line.startswith(f"{kind:17} ") for line in lines) == 2
+    assert any(line.startswith("words in the gap ") for line in lines) and "\nwords in the gap " in trained[1]
+    sentence = next(line for line in lines if line.startswith("What is left of the gradient"))
+    assert sentence.replace("100 words", "40 words") in trained[1]
