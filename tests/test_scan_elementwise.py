@@ -97,4 +97,5 @@ def test_formulas_hold_at_the_ends_of_the_range(name: str, dtype: str) -> None:
 
 
 def test_every_formula_is_in_a_step_above() -> None:
-    assert set(FORMULAS) <= set(STEPS)
+    moving = {"einsum", "getitem", "pad", "roll", "tile"}  # in test_scan_moving.py
+    assert set(FORMULAS) - moving <= set(STEPS)

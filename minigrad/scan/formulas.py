@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from minigrad.ops import abs, exp, max, mean, sigmoid, softplus, sqrt, square, sum, tanh, where
+import numpy as np
+
+from minigrad.ops import abs, concatenate, exp, full, max, mean, reshape, sigmoid, softplus, sqrt, square, sum, tanh, where
 from minigrad.ops.activations import CUBIC, OUTER
 from minigrad.ops.reduce import count_of
 from minigrad.tape import Tensor
@@ -59,16 +61,61 @@ def norm(x: Any, ord: float, axis: Any, keepdims: bool) -> Tensor | None:
     return root(sum(square(x), axis=axis, keepdims=keepdims)) if ord == 2 else None
 
 
+def roll(x: Any, shift: Any, axis: Any) -> Tensor | None:
+    """The columns that leave at the end, then the others."""
+    if x.ndim < 2 or axis not in (-1, x.ndim - 1) or not isinstance(shift, int) or not x.shape[-1]:
+        return None
+    first = -shift % x.shape[-1]
+    return concatenate([x[..., first:], x[..., :first]], axis=-1) if first else x + 0.0
+
+
+def tile(x: Any, reps: Any) -> Tensor | None:
+    """Columns beside themselves."""
+    *others, last = reps if isinstance(reps, tuple | list) else (reps,)
+    fits = x.ndim > 1 and len(others) < x.ndim and all(count == 1 for count in others) and last > 0
+    return concatenate([x] * last, axis=-1) if fits else None
+
+
+def pad(x: Any, pairs: Any, value: float) -> Tensor | None:
+    """Columns of a constant on either side."""
+    if x.ndim < 2 or any(any(pair) for pair in pairs[:-1]) or not any(pairs[-1]):
+        return None
+    before, behind = [full((*x.shape[:-1], count), value, dtype=x.dtype) for count in pairs[-1]]
+    return concatenate([part for part in (before, x, behind) if part.shape[-1]], axis=-1)
+
+
+def einsum(a: Any, b: Any, subscripts: str) -> Tensor | None:
+    """A sum of products, where no axis has to move for it."""
+    left, right, out = subscripts.replace("->", ",").split(",")
+    gone = [axis for axis, label in enumerate(left) if label not in out]
+    if left != right or len(gone) + len(out) != len(left) or [label for label in left if label in out] != list(out):
+        return None
+    return sum(a * b, axis=tuple(gone))
+
+
+def getitem(x: Any, index: Any) -> Tensor | None:
+    """New axes, and nothing else: another shape."""
+    parts = index if isinstance(index, tuple) else (index,)
+    if not all(part is None or part is Ellipsis or (isinstance(part, slice) and part == slice(None)) for part in parts):
+        return None
+    return reshape(x, shape=np.broadcast_to(0.0, x.shape)[index].shape)
+
+
 FORMULAS: dict[str, Callable[..., Tensor | None]] = {
+    "einsum": einsum,
     "elu": elu,
     "expm1": expm1,
     "gelu": gelu,
+    "getitem": getitem,
     "leaky_relu": lambda x, negative_slope: where(x > 0.0, x, x * negative_slope),
     "log_sigmoid": lambda x: -softplus(-x),
     "min": lambda x, axis, keepdims: -max(-x, axis=axis, keepdims=keepdims),
     "norm": norm,
+    "pad": pad,
     "reciprocal": lambda x: 1.0 / x,
+    "roll": roll,
     "silu": lambda x: x * sigmoid(x),
     "std": std,
+    "tile": tile,
     "var": var,
 }
