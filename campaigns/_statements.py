@@ -46,6 +46,13 @@ ALONE: dict[str, tuple[str, Growth]] = {  # form -> its text, and the bound of t
     "sign": (f"mg.sign({{}} - {APART})", unit),
     "softplus": ("mg.softplus({})", lambda bound: bound + 0.7),
     "relu": ("mg.relu({})", steady),
+    "silu": ("mg.silu({})", steady),
+    "gelu": ("mg.gelu({})", steady),
+    "erf": ("mg.erf({})", unit),
+    "erfc": ("mg.erfc({})", lambda _: 2.0),
+    "expm1": ("mg.expm1(mg.tanh({}))", lambda _: math.e),
+    "log1p": ("mg.log1p(mg.abs({}))", steady),
+    "log_sigmoid": ("mg.log_sigmoid({})", lambda bound: bound + 0.7),
     "neg": ("-{}", steady),
     "softmax": ("mg.softmax({}, axis=-1)", unit),
     "log_softmax": ("0.75 * mg.log_softmax({}, axis=-1)", lambda bound: 2 * bound + 2.5),  # its own logsumexp is 0, to rounding or exactly
