@@ -396,6 +396,7 @@ ONE = np.ones((2, 3), np.float32)
             ValueError,
             "ignore_index=1 is about class numbers, and these targets are probab",
         ),
+        (lambda: nn.cross_entropy(ONE, ONE.astype(int)), mg.ShapeError, "got (2, 3); probabilities of the classes must be floating"),
         (lambda: nn.nll_loss(ONE, [0, 3]), mg.ShapeError, "nll_loss: targets run from 0 to 3; 3 classes allow 0 to 2"),
         (lambda: nn.nll_loss(ONE, [0, -1]), mg.ShapeError, "nll_loss: targets run from -1 to 0; 3 classes allow 0 to 2"),
         (lambda: nn.nll_loss(ONE, [0.0, 1.0]), mg.DtypeError, "nll_loss: targets are class numbers (whole numbers), got float64"),

@@ -29,6 +29,8 @@ def class_numbers(what: str, input: Tensor, target: Any) -> np.ndarray[Any, Any]
     if not input.ndim or classes.shape != expected:
         last = input.ndim > 2 and classes.shape == input.shape[:-1]
         hint = "; if the classes are the last axis, reshape the logits to (-1, C) and the targets to (-1)" if last else ""
+        if classes.shape == input.shape and what == "cross_entropy":
+            hint = "; probabilities of the classes must be floating: convert them with .astype('float32')"
         raise ShapeError(
             f"{what}: logits of shape {input.shape} have their classes on axis {max(axis, 0)} and want targets of shape {expected}, got "
             f"{classes.shape}{hint}"
@@ -80,7 +82,17 @@ def without(classes: np.ndarray[Any, Any], ignore_index: int) -> tuple[np.ndarra
     """The classes in one row as int64, with 0 for those to ignore, and where they are not ignored."""
     flat = classes.reshape(-1).astype(np.int64)
     kept = flat != ignore_index
-    return np.where(kept, flat, 0), kept
+    return flat if kept.all() else np.where(kept, flat, 0), kept
+
+
+def against_shares(input: Tensor, shares: Tensor, weights: Tensor | None, label_smoothing: float) -> Tensor:
+    """The cross entropies of targets that are distributions over the classes."""
+    axis = class_axis(input)
+    if label_smoothing:
+        shares = shares * (1.0 - label_smoothing) + label_smoothing / input.shape[axis]
+    if weights is not None:
+        shares = shares * weights.reshape(-1, *[1] * (input.ndim - axis - 1))
+    return -(log_softmax(input, axis=axis) * shares).sum(axis=axis)
 
 
 def cross_entropy(
@@ -105,14 +117,10 @@ def cross_entropy(
         raise ValueError(f"cross_entropy: label_smoothing is a share from 0 to 1, got {label_smoothing}")
     (input,) = floating("cross_entropy", logits=input)
     weights = class_weights("cross_entropy", weight, input)
-    axis = class_axis(input)
-    if input.ndim and np.shape(target) == input.shape and getattr(target, "dtype", np.asarray(target).dtype).kind == "f":
+    if input.ndim and np.shape(target) == input.shape and (shares := as_tensor(target)).dtype.kind == "f":
         if ignore_index >= 0:
             raise ValueError(f"cross_entropy: ignore_index={ignore_index} is about class numbers, and these targets are probabilities")
-        shares = as_tensor(target) * (1.0 - label_smoothing) + label_smoothing / input.shape[axis] if label_smoothing else as_tensor(target)
-        if weights is not None:
-            shares = shares * weights.reshape(-1, *[1] * (input.ndim - axis - 1))
-        return reduced(-(log_softmax(input, axis=axis) * shares).sum(axis=axis), reduction)
+        return reduced(against_shares(input, shares, weights, label_smoothing), reduction)
     classes = class_numbers("cross_entropy", input, target)
     flat, kept = without(classes, ignore_index)
     rows = by_rows(input, classes.size)
