@@ -32,6 +32,7 @@ def train(model, data, steps):
         optimizer.zero_grad()
         loss = criterion(model(x), y)
         loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), max_norm=0.5)
         optimizer.step()
         losses.append(loss.item())
     model.eval()
