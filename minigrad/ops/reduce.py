@@ -11,6 +11,7 @@ from minigrad.op import op
 from minigrad.tape import Tensor
 
 from .elementwise import abs_, astype, eq, exp, sign, where
+from .gather import one_hot
 from .shape import broadcast_to, concatenate, reshape, transpose
 
 
@@ -317,7 +318,7 @@ def weigh(g: Tensor) -> Tensor:
 
 
 @op(
-    dy=lambda g, x, target: sum_(g * (softmax(x) - one_hot(target, x)), axis=-1),
+    dy=lambda g, x, target: sum_(g * (softmax(x) - one_hot(target, num_classes=x.shape[1], dtype=x.dtype)), axis=-1),
     x=lambda g, dy, x: softmax_jvp(weigh(dy) * g, softmax(x)),
     target=None,
 )
@@ -337,8 +338,3 @@ def cross_entropy_rows(x: Any, target: Any) -> Any:
     """
     check_classes(x, target)
     return -log_softmax.body(x)[np.arange(len(target)), target]
-
-
-def one_hot(target: Tensor, like: Tensor) -> Any:
-    """1 at the class of each row, 0 elsewhere."""
-    return (target.numpy()[:, None] == np.arange(like.shape[1])).astype(like.dtype)
