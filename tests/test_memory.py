@@ -43,6 +43,16 @@ def test_gated_nets_learn_a_gap_that_a_tanh_rnn_does_not(trained):
     assert gradients["tanh RNN"][0] < 1e-6 and min(gradients["LSTM"] + gradients["GRU"]) > 1e-2
 
 
+def test_a_tanh_rnn_can_hold_what_short_gaps_have_taught_it(example):
+    """What --mixed shows: so it is the gradient that fails it, not the memory."""
+    threads = mg.get_num_threads()
+    mg.set_num_threads(1)
+    net = example.Reader("tanh RNN")
+    example.learn(net, [1, 2, 4, 8, 16, 40], 1000)
+    assert example.accuracy(net, 40) > 0.9 and example.accuracy(net, 160) > 0.9
+    mg.set_num_threads(threads)
+
+
 def test_a_run_says_what_came_out_and_leaves_a_picture(trained):
     out, text = trained
     reached = {
