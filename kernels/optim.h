@@ -14,6 +14,8 @@ typedef struct {
 
 typedef struct {
     double (*sum_of_squares)(const void *x, ptrdiff_t n);
+    void (*idle)(void *p, void *m, void *v, void *largest, ptrdiff_t columns, const void *zeros, ptrdiff_t first, ptrdiff_t last,
+                 const AdamNumbers *numbers);
     void (*adam)(void *p, const void *g, void *m, void *v, void *largest, ptrdiff_t n, const AdamNumbers *numbers);
 } Optim;
 

@@ -6,8 +6,11 @@ or float64.
 
 cimport numpy as cnp
 from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport int64_t
 
 from minigrad._elementwise cimport isa_number, precision
+
+import numpy
 
 cnp.import_array()
 
@@ -17,6 +20,8 @@ cdef extern from "optim.h" nogil:
 
     ctypedef struct Optim:
         double (*sum_of_squares)(const void*, ptrdiff_t) noexcept nogil
+        void (*idle)(void*, void*, void*, void*, ptrdiff_t, const void*, ptrdiff_t, ptrdiff_t,
+                     const AdamNumbers*) noexcept nogil
         void (*adam)(void*, const void*, void*, void*, void*, ptrdiff_t, const AdamNumbers*) noexcept nogil
 
     const Optim* optim_instances[3][2]
@@ -68,3 +73,32 @@ def adam_step(p, g, m, v, largest, double scale, double decay, double beta1, dou
     cdef const Optim* loops = optim_instances[isa_number()][kind]
     with nogil:
         loops.adam(weights, gradient, mean, square, top, count, &numbers)
+
+
+def adam_idle(p, m, v, largest, const int64_t[::1] rows, const int64_t[::1] seen, const double[:, ::1] numbers, ptrdiff_t now,
+              ptrdiff_t most, /):
+    """Up to `most` steps of Adam for each of the `rows` of a table, without a gradient: row r those from seen[r] up to `now`.
+
+    `numbers` holds what AdamNumbers has, a row for each step.
+    """
+    cdef int kind = served(p)
+    if kind < 0 or not cnp.PyArray_NDIM(<cnp.ndarray>p) or not numbers.shape[1] == sizeof(AdamNumbers) // sizeof(double):
+        return NotImplemented
+    cdef cnp.ndarray a = <cnp.ndarray>p
+    for other in (m, v, p if largest is None else largest):
+        if served(other) != kind or cnp.PyArray_SIZE(<cnp.ndarray>other) != cnp.PyArray_SIZE(a):
+            return NotImplemented
+    cdef ptrdiff_t columns = cnp.PyArray_SIZE(a) // max(cnp.PyArray_DIM(a, 0), 1), wide = columns * cnp.PyArray_ITEMSIZE(a), i, at
+    cdef cnp.ndarray nothing = numpy.zeros(columns, a.dtype)
+    cdef char* weights = cnp.PyArray_BYTES(a)
+    cdef char* mean = cnp.PyArray_BYTES(<cnp.ndarray>m)
+    cdef char* square = cnp.PyArray_BYTES(<cnp.ndarray>v)
+    cdef char* top = NULL if largest is None else cnp.PyArray_BYTES(<cnp.ndarray>largest)
+    cdef const void* zeros = cnp.PyArray_DATA(nothing)
+    cdef const AdamNumbers* first = <const AdamNumbers*>&numbers[0, 0]
+    cdef const Optim* loops = optim_instances[isa_number()][kind]
+    with nogil:
+        for i in range(rows.shape[0]):
+            at = rows[i] * wide
+            loops.idle(weights + at, mean + at, square + at, NULL if top == NULL else top + at, columns, zeros, seen[rows[i]],
+                       min(now, seen[rows[i]] + most), first)

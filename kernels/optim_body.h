@@ -67,7 +67,24 @@ static void FN(adam)(void *p, const void *g, void *m, void *v, void *largest, pt
         FN(adam_loop)(p, g, m, v, NULL, n, numbers, 0);
 }
 
-static const Optim FN(optims) = {FN(sum_of_squares), FN(adam)};
+/* Whether steps without a gradient leave a row as it is: it has had none so far, and its weights do not decay. */
+static int FN(untouched)(const T *m, const T *v, ptrdiff_t columns, ptrdiff_t first, ptrdiff_t last,
+                         const AdamNumbers *numbers) {
+    for (ptrdiff_t i = 0; i < columns; i++)
+        if (m[i] != 0 || v[i] != 0) return 0;
+    for (ptrdiff_t step = first; step < last; step++)
+        if (numbers[step].decay != 0 || numbers[step].shrink != 1 || !((T)numbers[step].floor > 0)) return 0;
+    return 1;
+}
+
+/* The steps from `first` up to `last`, one after the other, of a row whose gradient is zero in all of them. */
+static void FN(idle)(void *p, void *m, void *v, void *largest, ptrdiff_t columns, const void *zeros, ptrdiff_t first,
+                     ptrdiff_t last, const AdamNumbers *numbers) {
+    if (FN(untouched)((const T *)m, (const T *)v, columns, first, last, numbers)) return;
+    for (ptrdiff_t step = first; step < last; step++) FN(adam)(p, zeros, m, v, largest, columns, numbers + step);
+}
+
+static const Optim FN(optims) = {FN(sum_of_squares), FN(idle), FN(adam)};
 
 #undef T
 #undef SQRT

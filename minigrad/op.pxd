@@ -10,6 +10,7 @@ from minigrad.walk cimport Gradients
 cdef class Into:
     cdef public object rule
     cdef public object add
+    cdef public object rows
 
 
 cdef class Recipe
@@ -28,6 +29,7 @@ cdef class Op(Operator):
     cdef public str name
     cdef public bint broadcasts
     cdef public bint view
+    cdef public bint reads_rows
     cdef public Py_ssize_t weight
     cdef public list arguments
     cdef public Py_ssize_t count
@@ -58,6 +60,7 @@ cdef class Pull:
     cdef public Py_ssize_t position
     cdef public object rule
     cdef public object add
+    cdef public object rows
     cdef public list wants
     cdef public Py_ssize_t count
     cdef public Py_ssize_t first

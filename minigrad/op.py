@@ -22,6 +22,7 @@ from minigrad.arithmetic import Operator
 from minigrad.arrays import as_array, settled
 from minigrad.errors import DtypeError, MutationError, ShapeError
 from minigrad.recording import is_recording, tracer
+from minigrad.sparse import Deferred
 from minigrad.tape import Node, Rules, Tensor, Version, entry, the_tracing, wrap
 from minigrad.walk import Gradients
 
@@ -37,24 +38,29 @@ class Into:
 
     `rule` is the ordinary rule, used where the gradient is recorded in turn; `add(buffer, g, ...)` takes NumPy arrays and
     the same names. It lets k slices of one tensor cost one buffer and not k.
+
+    `rows(g, ...)` gives the gradient as Rows, for leaves that want them (`sparse_grad`), or None where it cannot. The operation then reads
+    nothing of its first argument but rows, by the `take` of the array it is given.
     """
 
-    __slots__ = ("add", "rule")
+    __slots__ = ("add", "rows", "rule")
 
-    def __init__(self, rule: Callable[..., Any], add: Callable[..., None]) -> None:
+    def __init__(self, rule: Callable[..., Any], add: Callable[..., None], rows: Callable[..., Any] | None = None) -> None:
         self.rule = rule
         self.add = add
+        self.rows = rows
 
 
 class Pull:
     """How one argument's gradient is had: the rule, and where its wants lie among the kept values (GRADIENT for the g)."""
 
-    __slots__ = ("add", "count", "first", "position", "rule", "second", "wants")
+    __slots__ = ("add", "count", "first", "position", "rows", "rule", "second", "wants")
 
-    def __init__(self, position: int, rule: Any, add: Any, wants: list[int]) -> None:
+    def __init__(self, position: int, rule: Any, into: Into | None, wants: list[int]) -> None:
         self.position = position
         self.rule = rule
-        self.add = add
+        self.add = None if into is None else into.add
+        self.rows = None if into is None else into.rows
         self.wants = wants
         self.count = len(wants)
         self.first, self.second = (*wants, GRADIENT, GRADIENT)[:2]
@@ -72,15 +78,15 @@ class Recipe(Rules):
         wanted = []
         for position in needed:
             rule: Any = op.rules[position]
-            add = None
+            into = None
             if isinstance(rule, Into):
-                rule, add = rule.rule, rule.add
+                rule, into = rule.rule, rule
             if rule is not None:
-                wanted.append((position, rule, add, [self.source(name) for name in inspect.signature(rule).parameters]))
+                wanted.append((position, rule, into, [self.source(name) for name in inspect.signature(rule).parameters]))
         places: list[Any] = [*self.keeps, *self.settings]
         self.pulls = [
-            Pull(position, rule, add, [GRADIENT if source == GRADIENT else places.index(source) for source in sources])
-            for position, rule, add, sources in wanted
+            Pull(position, rule, into, [GRADIENT if source == GRADIENT else places.index(source) for source in sources])
+            for position, rule, into, sources in wanted
         ]
 
     def source(self, name: str) -> Any:
@@ -138,7 +144,7 @@ class Recipe(Rules):
         arg = args[source]
         if isinstance(arg, Tensor):
             tensor = arg
-            return tensor._array
+            return tensor._array if type(tensor._array) is ndarray else np.asarray(tensor._array)
         # not a tensor: whoever owns it may write to it, so a copy is kept
         return arg if arg is None or isinstance(arg, int | float) else as_array(arg, copy=True)
 
@@ -178,6 +184,11 @@ class Recipe(Rules):
             if gradients.serves is not None and parent.tick not in gradients.serves:
                 continue
             if pull.add is not None and not gradients.recorded:
+                if pull.rows is not None and wants_rows(parent):
+                    rows = pull.rows(*[g._array if want < 0 else kept[want] for want in pull.wants])
+                    if rows is not None:
+                        gradients.add_rows(parent, rows)
+                        continue
                 pull.add(gradients.buffer(parent), *[g._array if want < 0 else kept[want] for want in pull.wants])
                 continue
             if pull.count == 1:
@@ -207,6 +218,12 @@ class Recipe(Rules):
         if parent is not None and parent.recipe is None:
             check_still(node, parent.cells[0])
         return wrap(value, parent if gradients.recorded else None)
+
+
+def wants_rows(node: Node) -> bool:
+    """True of a leaf whose tensor has asked for gradients of rows."""
+    tensor = node.watch.tensor() if node.recipe is None and node.watch is not None and node.watch.tensor is not None else None
+    return tensor is not None and tensor.sparse_grad
 
 
 def bare(arg: Any) -> Any:
@@ -251,6 +268,7 @@ class Op(Operator):
         "kernel",
         "name",
         "quiet",
+        "reads_rows",
         "recipes",
         "rules",
         "settings",
@@ -283,6 +301,7 @@ class Op(Operator):
                 "rule, None if it has no derivative"
             )
         self.rules: list[Any] = [rules[name] for name in self.arguments]
+        self.reads_rows = any(isinstance(rule, Into) and rule.rows is not None for rule in self.rules)
         self.recipes: list[Recipe | None] = [None] * (2 if self.variadic else 1 << self.count)
         self.recipe(len(self.recipes) - 1)  # a rule that asks for something unknown fails at import
 
@@ -359,7 +378,10 @@ class Op(Operator):
         for position, arg in enumerate(args):
             if isinstance(arg, Tensor):
                 tensor = arg
-                arrays.append(tensor._array)
+                array = tensor._array
+                if type(array) is not ndarray and not self.reads_rows:
+                    array = np.asarray(array)
+                arrays.append(array)
                 if tensor.node is not None:
                     mask |= 1 if self.variadic else 1 << position
             else:
@@ -413,13 +435,13 @@ class Op(Operator):
 
     def constants(self, arrays: list[Any]) -> list[Any]:
         """Arguments that are not tensors: Python numbers stay weak beside an array, the rest becomes arrays."""
-        beside = any(isinstance(array, ndarray) for array in arrays)
+        beside = any(isinstance(array, ndarray | Deferred) for array in arrays)
         made = []
         for array in arrays:
             if type(array) is ndarray and not self.view and array.dtype.isnative:
                 if array.dtype.kind not in "fiub":
                     raise DtypeError(f"{self.name}: tensors hold real numbers, this array has dtype {array.dtype}")
-            elif array is not None and not (beside and type(array) in (int, float, bool)):
+            elif not (array is None or isinstance(array, Deferred) or (beside and type(array) in (int, float, bool))):
                 try:
                     array = as_array(array, copy=True if self.view else None)
                 except DtypeError as problem:

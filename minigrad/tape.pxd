@@ -54,6 +54,7 @@ cdef class Tensor(Arithmetic):
     cdef public Version _version
     cdef public Node node
     cdef public bint parameter
+    cdef public bint sparse_grad
 
     cpdef Version version(self)
 

@@ -129,7 +129,7 @@ class Tensor(Arithmetic):
             [6., 8.]])
     """
 
-    __slots__ = ("__weakref__", "_array", "_grad", "_version", "node", "parameter")
+    __slots__ = ("__weakref__", "_array", "_grad", "_version", "node", "parameter", "sparse_grad")
     __array_ufunc__ = None  # ndarray * Tensor asks the Tensor
 
     def __init__(self, data: Any, dtype: Any = None, requires_grad: bool = False) -> None:
@@ -138,6 +138,7 @@ class Tensor(Arithmetic):
         self._grad: Tensor | None = None
         self.node: Node | None = None
         self.parameter = False
+        self.sparse_grad = False  # take() gives this leaf a gradient of the rows it took (sparse.py)
         if requires_grad:
             self.requires_grad_()
 
@@ -217,7 +218,7 @@ class Tensor(Arithmetic):
         elif self.node is None:
             if self._array.dtype.kind != "f":
                 raise DtypeError(f"a tensor of {self._array.dtype} cannot require a gradient: convert it to float32 or float64 first")
-            self.node = entry(self._array, None, (), None, [self.version()])
+            self.node = entry(np.asarray(self._array), None, (), None, [self.version()])
             before = self.version().frozen
             own = before is not None and before.tensor is not None and before.tensor() is self  # not of another tensor on the same buffer
             self.node.watch = before if own else Watch(weakref.ref(self))
@@ -334,7 +335,7 @@ class Tensor(Arithmetic):
                 f"the result of '{self.node.name}' carries its tape and cannot be copied or pickled: use detach() for its values, or "
                 "clone() for a copy that stays on the tape"
             )
-        return rebuild, (self._array.copy(), self.requires_grad, self.parameter)
+        return rebuild, (self._array.copy(), self.requires_grad, self.parameter, self.sparse_grad)
 
     # ---- changing the numbers
 
@@ -375,6 +376,8 @@ class Tensor(Arithmetic):
                 f"{cause} would change {what} (or a view of it) of shape {self.shape} in place, under the tape's feet: build a new tensor "
                 "with where() or concatenate(), or use assign_() on a leaf between two backward passes"
             )
+        if type(self._array) is not np.ndarray:
+            self._array = np.asarray(self._array)
         if not self._array.flags.writeable:
             raise MutationError(f"{cause}: the memory of this tensor of shape {self.shape} is read-only: use clone() first")
         version.bump(cause)
@@ -462,6 +465,7 @@ def wrap(array: Any, node: Node | None) -> Tensor:
     tensor._grad = None
     tensor.node = node
     tensor.parameter = False
+    tensor.sparse_grad = False
     return tensor
 
 
@@ -503,8 +507,9 @@ def entry(array: Any, recipe: Any, parents: tuple[Node | None, ...], kept: Any, 
     return node
 
 
-def rebuild(array: np.ndarray[Any, Any], requires_grad: bool, parameter: bool) -> Tensor:
+def rebuild(array: np.ndarray[Any, Any], requires_grad: bool, parameter: bool, sparse_grad: bool = False) -> Tensor:
     """What a pickle calls to make a leaf again."""
     tensor = wrap(array, None).requires_grad_(requires_grad)
     tensor.parameter = parameter
+    tensor.sparse_grad = sparse_grad
     return tensor

@@ -20,6 +20,9 @@ cdef class Gradients:
     cpdef add(self, Node node, Tensor g, object op)
     cpdef object buffer(self, Node node)
 
+    @cython.locals(held=Tensor)
+    cpdef add_rows(self, Node node, object rows)
+
     @cython.locals(g=Tensor)
     cpdef Tensor total(self, Node node)
 

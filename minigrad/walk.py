@@ -15,6 +15,7 @@ import numpy as np
 from minigrad.arithmetic import binary, operators
 from minigrad.errors import DtypeError, ShapeError, TapeError
 from minigrad.recording import recording
+from minigrad.sparse import Rows
 from minigrad.tape import Node, Tensor, dtype_of, fits, wrap
 
 publishing = threading.Lock()
@@ -69,12 +70,22 @@ class Gradients:
             self.owned.add(node.tick)
         return held._array
 
+    def add_rows(self, node: Node, rows: Rows) -> None:
+        """One more contribution to the gradient of `node`, some rows of it."""
+        held = self.totals.get(node.tick)
+        if held is None:
+            self.totals[node.tick] = wrap(rows, None)
+        elif isinstance(held._array, Rows):
+            self.totals[node.tick] = wrap(held._array.plus(rows), None)
+        else:
+            self.buffer(node)[rows.rows] += rows.values
+
     def total(self, node: Node) -> Tensor | None:
         """The gradient of `node` in memory that nobody else holds, or None if none arrived."""
         g = self.wanted.get(node.tick)
         if g is None:
             g = self.totals.get(node.tick)
-        return g if g is None or node.tick in self.owned else operators["clone"](g)
+        return g if g is None or node.tick in self.owned or isinstance(g._array, Rows) else operators["clone"](g)
 
     def arrived(self, node: Node, g: Tensor) -> Tensor:
         """All of the gradient of `node` is there: what its hooks make of it, noted for `.grad` if a tensor waits for that."""
@@ -104,6 +115,13 @@ def checked(made: Any, node: Node, recorded: bool) -> Tensor:
     return made if recorded or made.node is None else wrap(made._array, None)
 
 
+def added(before: Tensor, g: Tensor) -> Tensor:
+    """The sum of two gradients, as rows if both are."""
+    if isinstance(before._array, Rows) and isinstance(g._array, Rows):
+        return wrap(before._array.plus(g._array), None)
+    return before + g
+
+
 def backward(tensor: Tensor, gradient: Any, retain_graph: bool, create_graph: bool) -> None:
     """Tensor.backward: walk, make every new `.grad`, then publish them all."""
     found = walk([tensor], [gradient], None, retain_graph, create_graph)
@@ -115,7 +133,7 @@ def backward(tensor: Tensor, gradient: Any, retain_graph: bool, create_graph: bo
         try:
             for node, leaf in live:
                 before = fresh.get(id(leaf), leaf._grad)
-                fresh[id(leaf)] = found.total(node) if before is None else before + found.totals[node.tick]
+                fresh[id(leaf)] = found.total(node) if before is None else added(before, found.totals[node.tick])
         finally:
             recording.reset(token)
         for _, leaf in live:

@@ -22,8 +22,8 @@ from minigrad import config
 ROOT = Path(__file__).parents[1]
 # From the bottom up: a module may import from those before it, and from its own package.
 ORDER = [
-    "config", "_matmul", "_program", "_optim", "threads", "errors", "hooks", "recording", "arrays", "arithmetic", "tape", "walk", "op",
-    "random", "ops", "grad", "testing", "scan", "show", "ledger", "optim", "nn", "data", "io",
+    "config", "_matmul", "_program", "_optim", "threads", "errors", "hooks", "recording", "arrays", "sparse", "arithmetic",
+    "tape", "walk", "op", "random", "ops", "grad", "testing", "scan", "show", "ledger", "optim", "nn", "data", "io",
 ]  # fmt: skip
 
 

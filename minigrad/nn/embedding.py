@@ -22,20 +22,24 @@ class Embedding(Module):
     """A table of vectors: whole numbers of any shape (...) -> (..., embedding_dim).
 
     Parameter `weight` (num_embeddings, embedding_dim), standard normal at the start, as in PyTorch. The row `padding_idx`, if there is one,
-    starts at zero and gets no gradient. Raises ShapeError for an index out of range (negative ones too), DtypeError for indices that are
-    not whole numbers.
+    starts at zero and gets no gradient. With `sparse` the gradient is that of the rows used, and a step of the optimiser costs what these
+    rows cost (optim/lag.py), with the same numbers. Raises ShapeError for an index out of range (negative ones too), DtypeError for
+    indices that are not whole numbers.
 
     >>> Embedding(10, 4)([[1, 2, 1]]).shape
     (1, 3, 4)
     """
 
-    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, *, dtype: Any = np.float32) -> None:
+    def __init__(
+        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, *, sparse: bool = False, dtype: Any = np.float32
+    ) -> None:
         super().__init__()
         check_sizes(self, num_embeddings=num_embeddings, embedding_dim=embedding_dim)
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
         self.padding_idx = row_of_padding(type(self).__name__, padding_idx, num_embeddings)
         self.weight = init.normal_(Parameter(np.zeros((num_embeddings, embedding_dim), dtype)))
+        self.weight.sparse_grad = sparse
         if self.padding_idx is not None:
             start = self.weight.numpy().copy()
             start[self.padding_idx] = 0.0
@@ -91,9 +95,10 @@ class EmbeddingBag(Embedding):
         mode: str = "mean",
         padding_idx: int | None = None,
         include_last_offset: bool = False,
+        sparse: bool = False,
         dtype: Any = np.float32,
     ) -> None:
-        super().__init__(num_embeddings, embedding_dim, padding_idx, dtype=dtype)
+        super().__init__(num_embeddings, embedding_dim, padding_idx, sparse=sparse, dtype=dtype)
         if mode not in MODES:
             raise ValueError(f"EmbeddingBag: mode={mode!r} is not one of {', '.join(map(repr, MODES))}")
         self.mode = mode

@@ -10,6 +10,7 @@ import numpy as np
 from minigrad.arrays import bare_index
 from minigrad.errors import DtypeError, ShapeError
 from minigrad.op import Into, op
+from minigrad.sparse import Rows, summed
 from minigrad.tape import Tensor
 
 
@@ -106,10 +107,16 @@ def add_rows(buffer: Any, g: Any, x_shape: Any, indices: Any, axis: int) -> None
         return
     lead = axis % buffer.ndim
     source = np.moveaxis(g.reshape((*x_shape[:lead], places.size, *x_shape[lead + 1 :])), lead, 0)
-    order = np.argsort(places, kind="stable")
-    places = places[order]
-    starts = np.flatnonzero(np.r_[True, places[1:] != places[:-1]])
-    rows[places[starts]] += np.add.reduceat(source[order], starts, axis=0)
+    places, sums = summed(places, source)
+    rows[places] += sums
+
+
+def used_rows(g: Any, x_shape: Any, indices: Any, axis: int) -> Rows | None:
+    """The gradient of take as the rows that were taken; None for slices along another axis."""
+    if axis not in (0, -len(x_shape)):
+        return None
+    places = np.asarray(indices, np.intp).reshape(-1) % max(x_shape[0], 1)
+    return Rows(x_shape, *summed(places, g.reshape(places.size, *x_shape[1:])))
 
 
 @op(x=lambda g, indices, axis: take(g, indices, axis=axis), indices=None)
@@ -121,7 +128,7 @@ def scatter_rows(x: Any, indices: Any, *, shape: Any, axis: int = 0) -> Any:
 
 
 @op(
-    x=Into(lambda g, x_shape, indices, axis: scatter_rows(g, indices, shape=x_shape, axis=axis), add=add_rows),
+    x=Into(lambda g, x_shape, indices, axis: scatter_rows(g, indices, shape=x_shape, axis=axis), add=add_rows, rows=used_rows),
     indices=None,
 )
 def take(x: Any, indices: Any, *, axis: int = 0) -> Any:

@@ -43,6 +43,10 @@ class Adagrad(Optimizer):
         """The count of steps and the sum of the squared gradients."""
         return {"step": 0, "sum": float(group["initial_accumulator_value"])}
 
+    def rest(self, group: dict[str, Any], dtype: np.dtype[Any]) -> tuple[float | None, dict[str, float]]:
+        """Nothing moves without a gradient, but by a decay of the weights."""
+        return None if group["weight_decay"] else 0.0, {}
+
     def update(self, p: Array, g: Array, state: Mapping[str, Any], group: dict[str, Any]) -> None:
         """The equations above."""
         v = state["sum"]
@@ -91,6 +95,10 @@ class Adadelta(Optimizer):
     def kept(self, group: dict[str, Any]) -> dict[str, float]:
         """The count of steps, the mean of the squared gradients and that of the squared steps."""
         return {"step": 0, "square_avg": 0.0, "acc_delta": 0.0}
+
+    def rest(self, group: dict[str, Any], dtype: np.dtype[Any]) -> tuple[float | None, dict[str, float]]:
+        """The means fade, and nothing moves but by a decay of the weights."""
+        return None if group["weight_decay"] else 0.0, {"square_avg": float(group["rho"]), "acc_delta": float(group["rho"])}
 
     def update(self, p: Array, g: Array, state: Mapping[str, Any], group: dict[str, Any]) -> None:
         """The equations above."""

@@ -11,9 +11,11 @@ import numpy as np
 from minigrad import config
 
 from .base import Array, Optimizer, Params
+from .lag import Lag, steps_to_rest
 
 Betas = tuple[float, float]
 adam_step = config.optim_kernel("adam_step")
+adam_idle = config.optim_kernel("adam_idle")
 
 
 class Adam(Optimizer):
@@ -67,6 +69,23 @@ class Adam(Optimizer):
         decay = 0.0 if self.decoupled else float(group["weight_decay"])
         largest = state["max_exp_avg_sq"] if group["amsgrad"] else None
         done = adam_step(p, g, state["exp_avg"], state["exp_avg_sq"], largest, scale, decay, *self.numbers(state, group))
+        return done is not NotImplemented
+
+    def rest(self, group: dict[str, Any], dtype: np.dtype[Any]) -> tuple[float | None, dict[str, float]]:
+        """The mean dies away faster than the root of that of the squares, and both fade; a decay of the weights never ends."""
+        beta1, beta2 = map(float, group["betas"])
+        steps = math.inf if group["weight_decay"] or not beta2 else steps_to_rest(beta1 / math.sqrt(beta2), dtype)
+        return steps, {"exp_avg": beta1, "exp_avg_sq": beta2}
+
+    def numbers_of(self, step: dict[str, Any]) -> Any:
+        """What AdamNumbers (optim.h) has."""
+        return 1.0, 0.0 if self.decoupled else float(step["weight_decay"]), *self.numbers(step, step)
+
+    def replayed(self, lag: Lag, rows: Array, most: int) -> bool:
+        """The steps that rows have missed, one after the other, in compiled code."""
+        state = lag.state
+        largest = state["max_exp_avg_sq"] if lag.steps[-1]["amsgrad"] else None
+        done = adam_idle(lag.array, state["exp_avg"], state["exp_avg_sq"], largest, rows, lag.seen, lag.numbers, len(lag.steps), most)
         return done is not NotImplemented
 
     def update(self, p: Array, g: Array, state: Mapping[str, Any], group: dict[str, Any]) -> None:

@@ -11,13 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
+from minigrad.sparse import Rows
 from minigrad.tape import Tensor
 
 from .clip import fine, measured
+from .lag import Lag
 
 Array = np.ndarray[Any, Any]
 Params = Iterable[Any]  # of tensors, or of parameter groups
@@ -67,6 +69,7 @@ class Optimizer:
         self.defaults = defaults
         self.param_groups: list[dict[str, Any]] = []
         self.state: dict[Tensor, dict[str, Any]] = {}
+        self.lags: dict[Tensor, Lag] = {}  # of tables whose unused rows are behind
         self._scratch: dict[np.dtype[Any], Array] = {}
         if isinstance(params, Tensor):
             raise TypeError(f"{self.name} wants an iterable of parameters, this is one tensor of shape {params.shape}: put it in a list")
@@ -98,6 +101,22 @@ class Optimizer:
 
     def fused(self, p: Array, g: Array, state: Mapping[str, Any], group: dict[str, Any], scale: float) -> bool:
         """The whole step of one parameter by a kernel, g times `scale` being the gradient; False where there is none that serves."""
+        return False
+
+    def rest(self, group: dict[str, Any], dtype: np.dtype[Any]) -> tuple[float | None, dict[str, float]]:
+        """Of steps without a gradient: after how many nothing moves any more, and what each kept array is multiplied by from then on.
+
+        With it, steps with a gradient of rows (sparse.py) put off what the other rows have to do (lag.py). math.inf puts off any number of
+        steps; None, which is right for every `update`, none.
+        """
+        return None, {}
+
+    def numbers_of(self, step: dict[str, Any]) -> Any:
+        """What `replayed` needs of a step with these options: up to seven numbers."""
+        return 0.0
+
+    def replayed(self, lag: Lag, rows: Array, most: int) -> bool:
+        """At most so many of the steps that `rows` of a table have missed, by a kernel; False where there is none that serves."""
         return False
 
     def check(self, group: dict[str, Any]) -> None:
@@ -179,14 +198,33 @@ class Optimizer:
             places = {id(p): place for place, p in enumerate(p for group in self.param_groups for p in group["params"])}
             total, scale = measured([(f"parameter {places[id(p)]} of shape {p.shape}", g) for p, g, _ in due], max_norm, cause=cause)
             norm = Tensor(total, np.float64)
+        try:
+            self.step_all(due, scale, cause)
+        finally:
+            for p, _, _ in due:
+                if p in self.lags:
+                    self.lags[p].cover(p)
+        return norm
+
+    def step_all(self, due: list[tuple[Tensor, Tensor, dict[str, Any]]], scale: float, cause: str) -> None:
+        """The steps of all parameters that have a gradient, once it is known that none of them refuses."""
+        for p, _, _ in due:
+            lag = self.lags.get(p)
+            if lag is not None:
+                lag.uncover(p)
         targets = [p.change(cause, leaf=True) for p, _, _ in due]
         with np.errstate(all="ignore"):
             for (p, grad, group), target in zip(due, targets, strict=True):
-                self.advance(target, grad.numpy(), self.state.setdefault(p, {}), group, scale)
-        return norm
+                if isinstance(grad._array, Rows) and target.flags.c_contiguous and self.rest(group, target.dtype)[0] is not None:
+                    self.advance_rows(p, target, grad._array, group, scale)
+                else:
+                    self.settle(p)
+                    state = self.state.setdefault(p, {})
+                    first = self.begin(target, state, group)
+                    self.moved(target, grad.numpy(), state, group, scale, first)
 
-    def advance(self, param: Array, grad: Array, state: dict[str, Any], group: dict[str, Any], scale: float) -> None:
-        """The step of one parameter, in one pass over its memory; the gradient is `scale` times `grad`."""
+    def begin(self, param: Array, state: dict[str, Any], group: dict[str, Any]) -> bool:
+        """Count the step, and make what is to be kept; True if any of it is new."""
         first = False
         for name, number in self.kept(group).items():
             if name not in state:
@@ -194,6 +232,10 @@ class Optimizer:
                 state[name] = 0 if name == "step" else np.full(param.shape, number, param.dtype)
         if "step" in state:
             state["step"] += 1
+        return first
+
+    def moved(self, param: Array, grad: Array, state: dict[str, Any], group: dict[str, Any], scale: float, first: bool = False) -> None:
+        """One step of `param`, in one pass over its memory; the gradient is `scale` times `grad`."""
         scale = -scale if group.get("maximize") else scale
         if self.fused(param, grad, state, group, scale):
             return
@@ -206,6 +248,47 @@ class Optimizer:
             if decay:
                 g = np.add(np.multiply(p, decay, out=self.scratch(p)[0]), g, out=r)
             self.update(p, g, MappingProxyType({**state, **dict(zip(arrays, pieces, strict=True)), "first": first}), group)
+
+    def advance_rows(self, p: Tensor, param: Array, grad: Rows, group: dict[str, Any], scale: float) -> None:
+        """The step of a table of whose gradient some rows are not zero: theirs now, that of the others when they are read."""
+        lag = self.lags.get(p)
+        if lag is not None and lag.array is not param:
+            self.settle(p)
+            lag = None
+        state = self.state.setdefault(p, {})
+        if lag is not None:
+            lag.catch_up(grad.rows)
+        first = self.begin(param, state, group)
+        if lag is None and self.rest(group, param.dtype) != (0, {}):
+            lag = self.lags[p] = Lag(self.without_parameters(), param, state)
+        if lag is not None:
+            lag.note(group)
+            lag.seen[grad.rows] = len(lag.steps)
+        part = {name: value[grad.rows] if isinstance(value, np.ndarray) else value for name, value in state.items()}
+        weights = param[grad.rows]
+        self.moved(weights, grad.values, part, group, scale, first)
+        param[grad.rows] = weights
+        for name, value in part.items():
+            if isinstance(value, np.ndarray):
+                state[name][grad.rows] = value
+
+    def settle(self, p: Tensor) -> None:
+        """Let all rows of a table take the steps they have put off, and put off no more."""
+        lag = self.lags.pop(p, None)
+        if lag is not None:
+            lag.catch_up()
+            lag.uncover(p)
+
+    def __getstate__(self) -> dict[str, Any]:
+        for p in list(self.lags):
+            self.settle(p)
+        return {**self.__dict__, "_scratch": {}}
+
+    def without_parameters(self) -> Self:
+        """The equations alone."""
+        bare = type(self).__new__(type(self))
+        bare.__dict__.update(self.__dict__, param_groups=[], state={}, lags={}, _scratch={})
+        return bare
 
     def scratch(self, like: Array) -> list[Array]:
         """Three arrays of the shape and dtype of `like`, two of them for `update` to compute in; the memory is the same at every call."""
@@ -225,6 +308,8 @@ class Optimizer:
         >>> mg.optim.SGD([mg.tensor([1.0], requires_grad=True)], lr=0.1).state_dict()["param_groups"][0]["params"]
         [0]
         """
+        for lag in self.lags.values():
+            lag.catch_up()
         params = [p for group in self.param_groups for p in group["params"]]
         numbers = {id(p): number for number, p in enumerate(params)}
         return {
@@ -265,7 +350,10 @@ class Optimizer:
             self.check(new)
         if len(owners) != sum(sizes) or not owners.keys() >= state_dict["state"].keys():
             raise ValueError(f"{self.name}: the state_dict has state for other parameters than its groups list, or lists one twice")
-        self.state = {owners[number][0]: self.restored(number, *owners[number], entry) for number, entry in state_dict["state"].items()}
+        state = {owners[number][0]: self.restored(number, *owners[number], entry) for number, entry in state_dict["state"].items()}
+        for p in list(self.lags):
+            self.settle(p)
+        self.state = state
         self.param_groups = saved
 
     def restored(self, number: int, p: Tensor, group: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import config
+from minigrad.sparse import Rows
 from minigrad.tape import Tensor
 
 Array = np.ndarray[Any, Any]
@@ -27,6 +28,19 @@ def named(parameters: Any, function: str) -> Iterator[tuple[str, Tensor]]:
             yield f"'{entry[0]}' of shape {entry[1].shape}", entry[1]
         else:
             raise TypeError(f"{function} wants tensors or (name, tensor) pairs, entry {position} is a {type(entry).__name__}")
+
+
+def stored(grad: Tensor) -> Array:
+    """The elements of a gradient, without the zeros of one that consists of rows."""
+    return grad._array.values if isinstance(grad._array, Rows) else grad.numpy()
+
+
+def changed(grad: Tensor, cause: str) -> Array:
+    """The elements of a gradient, to be written to."""
+    if isinstance(grad._array, Rows):
+        grad.version().bump(cause)
+        return grad._array.values
+    return grad.change(cause)
 
 
 def gradients(parameters: Any, function: str) -> list[tuple[str, Tensor]]:
@@ -69,7 +83,7 @@ def measured(
     if not order > 0:
         raise ValueError(f"{cause}: norm_type={given} should be above 0, or math.inf")
     with np.errstate(all="ignore"):
-        norms = [euclidean(grad.numpy()) if order == 2 else power_norm(grad.numpy(), order) for _, grad in grads]
+        norms = [euclidean(stored(grad)) if order == 2 else power_norm(stored(grad), order) for _, grad in grads]
         total = math.hypot(*norms) if order == 2 else power_norm(np.array(norms), order)
     if error_if_nonfinite and not math.isfinite(total):
         hint = "; error_if_nonfinite=False scales all the same" if cause == "clip_grad_norm_" else ""
@@ -106,7 +120,7 @@ def clip_grad_norm_(
     total, scale = measured(grads, max_norm, norm_type, error_if_nonfinite)
     if scale != 1:
         with np.errstate(all="ignore"):
-            for array in [grad.change("clip_grad_norm_") for _, grad in grads]:
+            for array in [changed(grad, "clip_grad_norm_") for _, grad in grads]:
                 array *= fine(scale, array.dtype)
     return Tensor(total, np.float64)
 
@@ -126,7 +140,7 @@ def clip_grad_value_(parameters: Any, clip_value: float) -> None:
     limit = float(clip_value)
     if not limit >= 0:
         raise ValueError(f"clip_grad_value_: clip_value={limit} should not be negative")
-    for array in [grad.change("clip_grad_value_") for _, grad in gradients(parameters, "clip_grad_value_")]:
+    for array in [changed(grad, "clip_grad_value_") for _, grad in gradients(parameters, "clip_grad_value_")]:
         np.clip(array, -limit, limit, out=array)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .base import Array, Optimizer, Params
+from .lag import steps_to_rest
 
 
 class RMSprop(Optimizer):
@@ -51,6 +52,14 @@ class RMSprop(Optimizer):
         """The count of steps, the mean of the squared gradients, if centered that of the gradients, with momentum the velocity."""
         more = {"momentum_buffer": group["momentum"], "grad_avg": group["centered"]}
         return {"step": 0, "square_avg": 0.0, **{name: 0.0 for name, wanted in more.items() if wanted}}
+
+    def rest(self, group: dict[str, Any], dtype: np.dtype[Any]) -> tuple[float | None, dict[str, float]]:
+        """The velocity dies away, and the means fade; a decay of the weights never ends."""
+        momentum, alpha = float(group["momentum"]), float(group["alpha"])
+        if group["weight_decay"]:
+            return None, {}
+        factors = {"square_avg": alpha, "momentum_buffer": momentum, "grad_avg": alpha}
+        return steps_to_rest(momentum, dtype), {name: factor for name, factor in factors.items() if name in self.kept(group)}
 
     def update(self, p: Array, g: Array, state: Mapping[str, Any], group: dict[str, Any]) -> None:
         """The equations above."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .base import Array, Optimizer, Params
+from .lag import steps_to_rest
 
 
 class SGD(Optimizer):
@@ -48,6 +49,13 @@ class SGD(Optimizer):
     def kept(self, group: dict[str, Any]) -> dict[str, float]:
         """The velocity, where there is momentum."""
         return {"momentum_buffer": 0.0} if group["momentum"] else {}
+
+    def rest(self, group: dict[str, Any], dtype: np.dtype[Any]) -> tuple[float | None, dict[str, float]]:
+        """The velocity dies away; a decay of the weights never ends."""
+        momentum = float(group["momentum"])
+        if group["weight_decay"]:
+            return None, {}
+        return steps_to_rest(momentum, dtype), {"momentum_buffer": momentum} if momentum else {}
 
     def update(self, p: Array, g: Array, state: Mapping[str, Any], group: dict[str, Any]) -> None:
         """The equations above."""
