@@ -45,7 +45,7 @@ MODULES = {
     "minigrad.ops.linalg": ("minigrad/ops/linalg.py", DIRECTIVES),
     "minigrad.scan.run": ("minigrad/scan/run.py", DIRECTIVES),
     "minigrad.scan.request": ("minigrad/scan/request.py", DIRECTIVES),
-    "minigrad.nn.recurrent": ("minigrad/nn/recurrent.py", DIRECTIVES),
+    "minigrad.nn.stack": ("minigrad/nn/stack.py", DIRECTIVES),
 }
 
 

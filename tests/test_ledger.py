@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -185,9 +186,8 @@ def test_a_layer_step_by_step(kind: Any, mode: str, reverse: bool) -> None:
     carry = carry if len(carry) == 2 else carry[0]
     total = mg.tensor(0.0, dtype="float64")
     for t in reversed(range(T)) if reverse else range(T):
-        W_ih, W_hh, b_ih, b_hh = [ws[t][name + suffix] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
-        b = b_ih if layer.bias_inside else b_ih + b_hh
-        carry, y = layer.step(carry, mg.linear(x[t], W_ih, b), W_hh, b_hh if layer.bias_inside else None)
+        named = SimpleNamespace(**{name.removesuffix(suffix): tensor for name, tensor in ws[t].items()})
+        carry, y = layer.step(carry, x[t], named)
         total = total + (y * r[t]).sum()
     total.backward()
     output, _ = layer(x)

@@ -379,6 +379,8 @@ def test_repr(make, shown):
 
 # ---- errors are sentences
 
+REST = "'sigmoid', 'hard_sigmoid', 'softplus', 'elu', 'gelu', 'silu', 'identity'"
+
 
 class Encoder(nn.Module):
     def __init__(self, **settings):
@@ -470,7 +472,7 @@ def f4(*shape):
             mg.ShapeError,
             "RNNCell: state h has shape (1, 4), expected (2, 4) = batch, hidden",
         ),
-        (lambda: nn.RNN(3, 4, 1, "sine"), ValueError, "RNN: nonlinearity='sine' is not one of 'tanh', 'relu'"),
+        (lambda: nn.RNN(3, 4, 1, "sine"), ValueError, "RNN: nonlinearity='sine' is not one of 'tanh', 'relu', " + REST),
         (lambda: nn.LSTM(3, 0), ValueError, "LSTM: hidden_size must be a whole number from 1, got 0"),
         (lambda: nn.LSTM(3, 4, 0), ValueError, "LSTM: num_layers must be a whole number from 1, got 0"),
         (lambda: nn.GRU(3, 4, dropout=1.5), ValueError, "GRU: p is the probability to zero an element, from 0 to 1; got 1.5"),
@@ -538,6 +540,6 @@ def test_a_stream_sees_every_change(rng):
         layer(x, state[0])
     output, _ = layer(x, state)  # with recording on, the step is recorded
     assert output.requires_grad
-    layer.step = lambda carry, x, W, b: (carry, carry[0] * 0.0)
+    layer.step = lambda carry, x, w: (carry, carry[0] * 0.0)
     with mg.no_grad():
         assert not layer(x, state)[0].numpy().any()

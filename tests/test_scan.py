@@ -413,8 +413,8 @@ def test_a_subclass_with_a_step_of_its_own_is_traced_each_time():
     class Scaled(nn.RNN):
         scale = 1.0
 
-        def step(self, carry, x, W, b):
-            h, _ = super().step(carry, x, W, b)
+        def step(self, carry, x, w):
+            h, _ = super().step(carry, x, w)
             return h * self.scale, h * self.scale
 
     layer = Scaled(I, H)

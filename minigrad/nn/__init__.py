@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from . import functional, init, utils
 from .activations import ELU, GELU, SELU, Hardtanh, LeakyReLU, LogSigmoid, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
-from .cells import GRUCell, LSTMCell, RNNCell
+from .cells import FourGateLSTMCell, GRUCell, LSTMCell, RNNCell
 from .containers import ModuleDict, ModuleList, Sequential
 from .conv import Conv1d, conv1d
+from .custom import cell
 from .distances import (
     cosine_embedding_loss,
     cosine_similarity,
@@ -46,7 +47,7 @@ from .pooling import (
     avg_pool1d,
     max_pool1d,
 )
-from .recurrent import GRU, LSTM, RNN
+from .recurrent import GRU, LSTM, RNN, FourGateLSTM, Recurrent
 from .summary import summary
 
 __all__ = [
@@ -69,6 +70,8 @@ __all__ = [
     "Embedding",
     "EmbeddingBag",
     "Flatten",
+    "FourGateLSTM",
+    "FourGateLSTMCell",
     "GRUCell",
     "Hardtanh",
     "HuberLoss",
@@ -90,6 +93,7 @@ __all__ = [
     "Parameter",
     "RNNCell",
     "ReLU",
+    "Recurrent",
     "Sequential",
     "SiLU",
     "Sigmoid",
@@ -105,6 +109,7 @@ __all__ = [
     "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "cell",
     "conv1d",
     "cosine_embedding_loss",
     "cosine_similarity",

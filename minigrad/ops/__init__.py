@@ -91,6 +91,7 @@ from .functions import round_ as round
 from .gather import masked_fill, one_hot, scatter_add, take_along_axis
 from .index import getitem, take
 from .linalg import bmm, dot, kron, linear, matmul, outer
+from .naming import name
 from .order import argsort, cumsum, sort, topk
 from .reduce import all_ as all
 from .reduce import any_ as any
@@ -192,6 +193,7 @@ __all__ = [
     "minimum",
     "moveaxis",
     "mul",
+    "name",
     "ne",
     "neg",
     "norm",
@@ -306,8 +308,8 @@ def small_powers(module: Any) -> Any:
 
 def attach_kernels(module: Any) -> None:
     """Give each operation the compiled kernel of its name, if `module` has one (None takes them all away)."""
-    for name, operation in all_ops().items():
-        operation.kernel = getattr(module, name, None)
+    for label, operation in all_ops().items():
+        operation.kernel = getattr(module, label, None)
     if module is not None:
         for operation in (reduce.softmax, reduce.log_softmax, reduce.logsumexp):
             operation.kernel = last_axis(operation.kernel, operation.settings["axis"])

@@ -1,0 +1,240 @@
+"""A stack of recurrent layers: equations over all time steps, layers and directions, of padded batches too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad.errors import ShapeError
+from minigrad.ops import concatenate, stack
+from minigrad.recording import is_recording, tracer
+from minigrad.scan import known_scan, settings
+from minigrad.tape import Tensor, wrap
+
+from .dropout import check_probability, dropout
+from .equations import Carry, Equations, packed
+from .layers import check_sizes
+from .sequences import Packing, packing
+
+MERGES = ("concat", "sum", "mul", "ave", None)
+
+
+class Layers(Equations):
+    """All time steps, layers and directions of one kind of recurrence. The equations come from the class it is joined with."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        bias: bool,
+        batch_first: bool,
+        dropout: float,
+        bidirectional: bool,
+        dtype: Any,
+    ) -> None:
+        super().__init__(input_size, hidden_size, bias, dtype)
+        check_sizes(self, num_layers=num_layers)
+        check_probability(dropout, type(self).__name__)
+        self._again: Any = None  # the last single step without gradients, ready to be done again
+        self.num_layers = num_layers
+        self.batch_first = batch_first
+        self.dropout = dropout
+        self.bidirectional = bidirectional
+
+    def set_form(
+        self, merge: str | None = "concat", residual: bool = False, return_sequences: bool = True, return_state: bool = True
+    ) -> None:
+        """Note what becomes of the outputs, and make the weights; raises ValueError for settings that do not exist."""
+        if merge not in MERGES:
+            raise ValueError(f"{type(self).__name__}: merge={merge!r} is not one of {', '.join(map(repr, MERGES))}")
+        self.merge = merge
+        self.residual = residual
+        self.return_sequences = return_sequences
+        self.return_state = return_state
+        width = self.widths()[0] * (2 if self.bidirectional and merge in ("concat", None) else 1)
+        for layer in range(self.num_layers):
+            for suffix in self.suffixes(layer):
+                self.add_weights(suffix, width if layer else self.input_size)
+
+    def suffixes(self, layer: int) -> list[str]:
+        """How the parameters of a layer end, one for each direction."""
+        return [f"_l{layer}", f"_l{layer}_reverse"] if self.bidirectional else [f"_l{layer}"]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        vars(self)["_again"] = None
+        super().__setattr__(name, value)
+
+    def forward(self, x: Any, state: Any = None, *, lengths: Any = None, mask: Any = None, all_states: bool = False) -> Any:
+        """(output, last state), with `all_states` the states at all times behind them; see the class for the shapes.
+
+        `lengths` (batch,) or a boolean `mask` (time, batch; batch first if x is) say which steps of a padded batch count. Each sequence
+        then has the outputs, last state and gradients that its valid steps alone would have, in the same bits; where a step does not
+        count the output is 0, and x is not read. A sequence without a valid step keeps its first state. Time is spent on valid steps only.
+        """
+        plain = lengths is None and mask is None and not all_states
+        if self._again is not None and plain:
+            found: tuple[Tensor, Carry] | None = self.again(x, state)
+            if found is not None:
+                return found
+        results = self.in_full(x, state, lengths, mask, all_states)
+        output, last = results[:2]
+        if settings.ready is not None and plain and self.num_layers == 1 and not self.bidirectional and self.return_state:
+            self.get_ready(x, state, output, last)
+        kept = results if self.return_state else (output, *results[2:])
+        return kept if len(kept) > 1 else output
+
+    def again(self, x: Any, state: Any) -> Any:
+        """One step as it was done before, with other numbers: what a stream of inputs pays; None if anything else is new."""
+        states = state if type(state) is tuple else (state,)
+        if is_recording() or tracer.get() is not None or settings.mode != "compile" or not all(type(t) is Tensor for t in (x, *states)):
+            return None
+        found = self._again((x._array, *[tensor._array for tensor in states]))
+        if found is None:
+            return None
+        settings.report = self._again.report
+        *last, output = [wrap(array, None) for array in found]
+        return output, packed(last)
+
+    def get_ready(self, x: Any, state: Any, output: Tensor, last: Carry) -> None:
+        """Keep the step that was just done for `again`."""
+        ready, settings.ready = settings.ready, None
+        states, after = (list(s) if isinstance(s, tuple | list) else [s] for s in (state, last))
+        if all(type(tensor) is Tensor for tensor in (x, *states)) and x.dtype == self.dtype:
+            guards = [(version, version.changed) for version in [tensor.version() for _, tensor in self._own(buffers=False)]]
+            ins, outs = ([tensor._array for tensor in group] for group in ([x, *states], [*after, output]))
+            vars(self)["_again"] = ready.bind(ins, outs, guards, settings.report)
+
+    def in_full(self, x: Any, state: Any, lengths: Any, mask: Any, all_states: bool) -> tuple[Any, ...]:
+        """`forward`, whatever came before."""
+        x, batched = self.checked(x)
+        valid = self.valid(x, batched, lengths, mask)
+        batch = x.shape[0 if self.batch_first else 1] if batched else 1
+        first = self.carries(state, batch, batched)
+        if valid is None:
+            x = self.time_first(x, batched)
+            carries = first
+        else:
+            x = valid.pack(x)
+            carries = [packed([valid.start(tensor) for tensor in tensors(carry)]) for carry in first]
+        last: list[Carry] = []
+        every: list[list[Tensor]] = []
+        for layer in range(self.num_layers):
+            outputs: list[Tensor] = []
+            into = dropout(x, self.dropout, self.training) if layer else x
+            for direction, suffix in enumerate(self.suffixes(layer)):
+                carry, ys, states = self.over_time(into, carries[len(last)], suffix, direction == 1, valid, all_states)
+                top = layer == self.num_layers - 1 and not self.return_sequences
+                outputs.append(self.edge(ys, direction == 1, valid) if top else ys)
+                last.append(carry)
+                every.append(states)
+            x = self.merged(outputs, layer, into)
+        if valid is not None:
+            pairs = zip(last, first, strict=True)
+            last = [packed([valid.end(a, b) for a, b in zip(tensors(new), tensors(old), strict=True)]) for new, old in pairs]
+        output = tuple([self.as_given(y, batched, valid) for y in x]) if isinstance(x, tuple) else self.as_given(x, batched, valid)
+        shown = [[self.as_given(tensor, batched, valid, True) for tensor in group] for group in every] if all_states else []
+        more = (packed([stack(column) for column in zip(*shown, strict=True)]),) if all_states else ()
+        return output, self.joined(last, batched), *more
+
+    def over_time(
+        self, x: Tensor, carry: Carry, suffix: str, reverse: bool, valid: Packing | None, all_states: bool
+    ) -> tuple[Carry, Tensor, list[Tensor]]:
+        """One direction of one layer: (T, B, features) -> the last carry, y (T, B, H), and if asked for the states at all times."""
+
+        def step(carry: Carry, x: Tensor) -> tuple[Carry, Any]:
+            carry, y = self.step(carry, x, self.named(suffix))
+            return carry, (y, *tensors(carry)) if all_states else y
+
+        sizes = None if valid is None else valid.batch_sizes
+        key, reach = self.known()
+        key = None if key is None else (key, all_states)
+        last, ys = known_scan(key, (*self.weights(suffix), *reach), step, carry, x, reverse, None, sizes, stream=not all_states)
+        return (last, ys[0], list(ys[1:])) if all_states else (last, ys, [])
+
+    # ---- shapes
+
+    def checked(self, x: Any) -> tuple[Tensor, bool]:
+        """The input as a tensor, and whether it has a batch axis. Refuses what does not fit, each axis by its name."""
+        order = "batch, time, features" if self.batch_first else "time, batch, features"
+        ndim = np.ndim(x)
+        if ndim not in (2, 3):
+            raise ShapeError(f"{self.label()}: input has shape {np.shape(x)}, expected ({order}), or (time, features) without a batch")
+        axes = order if ndim == 3 else "time, features"
+        tensor = self.check_input(x, axes)
+        if not tensor.shape[1 if ndim == 3 and self.batch_first else 0]:
+            raise ShapeError(
+                f"{self.label()}: input has no time steps (shape {tensor.shape} = {axes}), expected a sequence of at least one"
+            )
+        return tensor, ndim == 3
+
+    def valid(self, x: Tensor, batched: bool, lengths: Any, mask: Any) -> Packing | None:
+        """Which steps count; None if all do."""
+        if lengths is None and mask is None:
+            return None
+        if not batched:
+            raise ShapeError(f"{self.label()}: lengths= and mask= are for batches; this input, {x.shape} = time, features, is one sequence")
+        return packing(self.label(), x.shape[:2], lengths, mask, self.batch_first)
+
+    def time_first(self, x: Tensor, batched: bool) -> Tensor:
+        """x as (T, B, I)."""
+        return x.expand_dims(1) if not batched else x.swapaxes(0, 1) if self.batch_first else x
+
+    def carries(self, state: Any, batch: int, batched: bool) -> list[Carry]:
+        """The initial state as `step` takes it, for each layer and direction."""
+        count = self.num_layers * len(self.suffixes(0))
+        axes = "layers x directions, batch, hidden" if batched else "layers x directions, hidden"
+        note = " (with batch_first too)" if batched and self.batch_first else ""
+        states = self.check_states(state, (count, batch) if batched else (count,), axes + note)
+        if not batched:
+            states = [tensor.expand_dims(1) for tensor in states]
+        if count == 1:
+            return [packed([tensor.squeeze(0) for tensor in states])]
+        return [packed([tensor[k] for tensor in states]) for k in range(count)]
+
+    def edge(self, ys: Tensor, reverse: bool, valid: Packing | None) -> Tensor:
+        """(B, H): the output of the step that ran last."""
+        return ys[0 if reverse else -1] if valid is None else valid.edge(ys, reverse)
+
+    def merged(self, outputs: list[Tensor], layer: int, x: Tensor) -> Any:
+        """The outputs of the directions of a layer as one, or as they are; with what came in added if that is asked for and fits."""
+        top = layer == self.num_layers - 1
+        if len(outputs) == 2 and self.merge is None and top:
+            return tuple(outputs)
+        y = outputs[0] if len(outputs) == 1 else self.both(*outputs)
+        return y + x if self.residual and layer and not (top and not self.return_sequences) else y
+
+    def both(self, ahead: Tensor, back: Tensor) -> Tensor:
+        """The outputs of both directions as one."""
+        if self.merge == "sum":
+            return ahead + back
+        if self.merge == "mul":
+            return ahead * back
+        return (ahead + back) * 0.5 if self.merge == "ave" else concatenate([ahead, back], axis=-1)
+
+    def as_given(self, x: Tensor, batched: bool, valid: Packing | None, times: bool = False) -> Tensor:
+        """The output (T, B, n), or packed, or (B, n) of the last step, with its axes in the input's order; `times`: it has those."""
+        if not (self.return_sequences or times):
+            return x if batched else x.squeeze(0)
+        if valid is not None:
+            return valid.unpack(x)
+        return x.squeeze(1) if not batched else x.swapaxes(0, 1) if self.batch_first else x
+
+    def joined(self, last: list[Carry], batched: bool) -> Carry:
+        """The last carries of all layers and directions, stacked."""
+        columns = zip(*map(tensors, last), strict=True)
+        states = [stack(column) if len(last) > 1 else column[0].expand_dims(0) for column in columns]
+        return packed(states if batched else [tensor.squeeze(1) for tensor in states])
+
+    def extra_repr(self) -> str:
+        """As PyTorch prints it: the sizes, and what differs from the defaults."""
+        usual: dict[str, Any] = {"num_layers": 1, "batch_first": False, "dropout": 0.0, "bidirectional": False}
+        usual |= {"merge": "concat", "residual": False, "return_sequences": True, "return_state": True}
+        other = [f"{name}={getattr(self, name)!r}" for name in usual if getattr(self, name) != usual[name]]
+        return ", ".join([str(self.input_size), str(self.hidden_size), *other, *self.changed()])
+
+
+def tensors(carry: Carry) -> Any:
+    """The tensors of a carry."""
+    return carry if isinstance(carry, tuple) else (carry,)
