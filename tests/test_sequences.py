@@ -16,8 +16,8 @@ compiled = pytest.mark.skipif(mg.config.kernels() is None, reason="bits of rows 
 I_, H = 3, 4
 
 
-@nn.cell(states="h c", init={"b": nn.init.zeros_})
-def two_states(carry, x, W: "2H I", U: "2H H", b: "2H"):
+@nn.cell(states="h c", init={"b": nn.init.zeros_}, W="2H I", U="2H H", b="2H")
+def two_states(carry, x, W, U, b):
     h, c = carry
     a, n = (mg.linear(x, W, b) + mg.linear(h, U)).split(2, axis=-1)
     a = mg.sigmoid(a)
@@ -199,21 +199,23 @@ def test_mistakes_get_sentences(how: Any, kind: Any, words: str) -> None:
 
 
 def test_a_cell_says_what_is_wrong_with_its_function() -> None:
-    with pytest.raises(TypeError, match="annotated with its shape"):
-        nn.cell(lambda h, x, W: (h, h))
-    with pytest.raises(TypeError, match=r"takes \(carry, x, weights"):
-        nn.cell(lambda h: (h, h))
+    with pytest.raises(TypeError, match="W='HxI' is no shape"):
+        nn.cell(W="HxI")
+    with pytest.raises(TypeError, match=r"takes \(h, x, W\), expected .*\(carry, x\)"):
+        nn.cell()(lambda h, x, W: (h, h))
+    with pytest.raises(TypeError, match=r"takes \(h\), expected .*\(carry, x, W\)"):
+        nn.cell(W="H")(lambda h: (h, h))
 
-    def step(h, x, W: "H I", *, gain=1.0):
+    def step(h, x, W, *, gain=1.0):
         h = mg.tanh(h + gain * mg.linear(x, W))
         return h, h
 
-    made = nn.cell(step)
+    made = nn.cell(W="H I")(step)
     assert made(I_, H, gain=2.0).gain == 2.0
     with pytest.raises(TypeError, match="has the options gain"):
         made(I_, H, loss=1.0)
     with pytest.raises(TypeError, match="init names V"):
-        nn.cell(step, init={"V": nn.init.zeros_})
+        nn.cell(init={"V": nn.init.zeros_}, W="H I")
     x = np.random.default_rng(0).standard_normal((4, 2, I_)).astype("f")
     layer, one = made(I_, H, gain=2.0), made.Cell(I_, H, gain=2.0)
     one.load_state_dict({"W": layer.W_l0.numpy()})

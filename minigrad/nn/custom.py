@@ -35,7 +35,7 @@ class FunctionEquations(Equations):
             setattr(self, label, value)
 
     def shapes(self, input_size: int) -> Shapes:
-        """As the annotations say."""
+        """As `cell` was told."""
         sizes = {"I": input_size, "H": self.hidden_size}
         return {label: tuple([size_of(part, sizes) for part in parts]) for label, parts in self.dimensions.items()}
 
@@ -49,7 +49,7 @@ class FunctionEquations(Equations):
     def step(self, carry: Carry, x: Tensor, w: Any) -> tuple[Carry, Tensor]:
         """The function."""
         options = {label: getattr(self, label) for label in self.usual}
-        result: tuple[Carry, Tensor] = type(self).function(carry, x, *[getattr(w, label) for label in self.dimensions], **options)
+        result: tuple[Carry, Tensor] = type(self).function(carry, x, **vars(w), **options)
         return result
 
     def known(self) -> tuple[Any, tuple[Tensor, ...]]:
@@ -65,21 +65,21 @@ def size_of(part: str, sizes: dict[str, int]) -> int:
     return int(found[1] or 1) * (sizes[found[2]] if found[2] else 1)
 
 
-def cell(function: Any = None, *, states: str = "h", init: dict[str, Start] | None = None) -> Any:
+def cell(*, states: str = "h", init: dict[str, Start] | None = None, **weights: str) -> Callable[[Callable[..., Any]], Any]:
     """Make a recurrent layer of a function of equations: `step(carry, x, weights ..., *, options ...) -> (carry, y)`.
 
-    The function gets the carry (one tensor (B, H), or a tuple of as many as `states` names), x (B, I) and its weights, and returns the next
-    carry and its output y (B, H). Each weight is annotated with its shape, "H I", "4H H" or "H", in the layer's input and hidden size.
-    Keyword-only parameters with defaults are options of the layer. Weights start from U(-k, k), k = 1 / sqrt(H), or as `init` says:
-    {"b": nn.init.zeros_}. What comes back is a class like nn.LSTM, `Name(input_size, hidden_size, num_layers, ...)` with all of its
+    `weights` says the shape of each by name, "H I", "4H H" or "H", in the layer's input size I and hidden size H. The function gets the
+    carry (one tensor (B, H), or a tuple of as many as `states` names), x (B, I) and its weights, and returns the next carry and its output
+    y (B, H). Keyword-only parameters with defaults are options of the layer. Weights start from U(-k, k), k = 1 / sqrt(H), or as `init`
+    says: {"b": nn.init.zeros_}. What comes back is a class like nn.LSTM, `Name(input_size, hidden_size, num_layers, ...)` with all of its
     settings, lengths and masks included; `Name.Cell(input_size, hidden_size)` takes one step. Parameters are called after the weights,
     `W_l0`, `W_l0_reverse`, `W_l1` in a layer. A step made of minigrad's operations runs compiled: `mg.scan_report()` says.
 
     The minimal gated unit (Zhou et al., 2016):
 
     >>> import minigrad as mg
-    >>> @cell
-    ... def MGU(h, x, W: "2H I", U_f: "H H", U_n: "H H", b: "2H"):
+    >>> @cell(W="2H I", U_f="H H", U_n="H H", b="2H")
+    ... def MGU(h, x, W, U_f, U_n, b):
     ...     xf, xn = mg.linear(x, W, b).split(2, axis=-1)
     ...     f = mg.sigmoid(xf + mg.linear(h, U_f))
     ...     n = mg.tanh(xn + mg.linear(f * h, U_n))
@@ -87,47 +87,55 @@ def cell(function: Any = None, *, states: str = "h", init: dict[str, Start] | No
     ...     return h, h
     >>> layer = MGU(3, 4, bidirectional=True)
     >>> output, h_n = layer(mg.zeros(7, 5, 3))
-    >>> output.shape, h_n.shape, mg.scan_report().compiled
-    ((7, 5, 8), (2, 5, 4), True)
+    >>> output.shape, h_n.shape
+    ((7, 5, 8), (2, 5, 4))
     """
-    if function is None:
-        return lambda one: cell(one, states=states, init=init)
-    label = getattr(function, "__name__", "cell")
-    parameters = list(inspect.signature(function).parameters.values())
-    plain = [one for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
-    options = {one.name: one.default for one in parameters if one.kind is one.KEYWORD_ONLY}
-    if len(plain) < 2:
-        raise TypeError(f"cell: {label} takes (carry, x, weights ...), it has the parameters ({', '.join(one.name for one in parameters)})")
-    if missing := [name for name, value in options.items() if value is inspect.Parameter.empty]:
-        raise TypeError(f"cell: the options of {label} need defaults: {', '.join(missing)}")
-    dimensions = {one.name: parts_of(label, one) for one in plain[2:]}
-    if stray := sorted(set(init or {}) - set(dimensions)):
-        raise TypeError(f"cell: init names {', '.join(stray)}, the weights of {label} are {', '.join(dimensions) or 'none'}")
-    common = {
-        "function": staticmethod(function),
-        "dimensions": dimensions,
-        "starts": dict(init or {}),
-        "states": tuple(states.replace(",", " ").split()),
-        "usual": options,
-        "gates": "",
-        "__doc__": function.__doc__,
-        "__module__": function.__module__,
-    }
-    one = type(label + "Cell", (FunctionEquations, Cell), {**common, "__init__": cell_init})
-    return type(label, (FunctionEquations, Layers), {**common, "__init__": layers_init, "Cell": one})
+    dimensions = {label: parts_of(label, said) for label, said in weights.items()}
+    if stray := sorted(set(init or {}) - set(weights)):
+        raise TypeError(f"cell: init names {', '.join(stray)}, the weights are {', '.join(weights) or 'none'}")
+
+    def make(function: Callable[..., Any]) -> Any:
+        label = getattr(function, "__name__", "cell")
+        common = {
+            "function": staticmethod(function),
+            "dimensions": dimensions,
+            "starts": dict(init or {}),
+            "states": tuple(states.replace(",", " ").split()),
+            "usual": options_of(label, function, weights),
+            "gates": "",
+            "__doc__": function.__doc__,
+            "__module__": function.__module__,
+        }
+        one = type(label + "Cell", (FunctionEquations, Cell), {**common, "__init__": cell_init})
+        return type(label, (FunctionEquations, Layers), {**common, "__init__": layers_init, "Cell": one})
+
+    return make
 
 
-def parts_of(label: str, parameter: inspect.Parameter) -> tuple[str, ...]:
-    """The shape that a weight is annotated with, as its parts."""
-    said = parameter.annotation
-    parts = tuple(said.strip("'\"").split()) if isinstance(said, str) else ()
+def parts_of(label: str, said: Any) -> tuple[str, ...]:
+    """The shape of a weight as its parts."""
+    parts = tuple(said.split()) if isinstance(said, str) else ()
     if not parts or not all(re.fullmatch(r"\d+|\d*[IH]", part) for part in parts):
-        got = "nothing" if said is inspect.Parameter.empty else repr(said)
         raise TypeError(
-            f'cell: the weight {parameter.name} of {label} is annotated with its shape, like {parameter.name}: "4H I" '
-            f"(I the input size, H the hidden size, numbers before them or alone); got {got}"
+            f'cell: {label}={said!r} is no shape: say it as "4H I", with I for the input size, H for the hidden size, and numbers before '
+            "them or alone"
         )
     return parts
+
+
+def options_of(label: str, function: Callable[..., Any], weights: dict[str, str]) -> dict[str, Any]:
+    """The options of a function and their defaults; raises TypeError if it does not take (carry, x) and these weights."""
+    parameters = list(inspect.signature(function).parameters.values())
+    plain = [one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
+    if len(plain) < 2 or set(plain[2:]) != set(weights):
+        raise TypeError(
+            f"cell: {label} takes ({', '.join(plain)}), expected carry, x and the weights that are named, "
+            f"({', '.join(['carry', 'x', *weights])})"
+        )
+    options = {one.name: one.default for one in parameters if one.kind is one.KEYWORD_ONLY}
+    if missing := [name for name, value in options.items() if value is inspect.Parameter.empty]:
+        raise TypeError(f"cell: the options of {label} need defaults: {', '.join(missing)}")
+    return options
 
 
 def cell_init(self: Any, input_size: int, hidden_size: int, *, dtype: Any = np.float32, **options: Any) -> None:
