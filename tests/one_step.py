@@ -37,3 +37,14 @@ def run(mode: str, f: Callable[..., Any], where: str) -> tuple[list[Any], Any]:
         sum([(g * rng.standard_normal(g.shape)).sum() for g in first if g is not None]).backward()
         found += [None if leaf.grad is None else leaf.grad.numpy() for leaf in leaves]
     return found, report
+
+
+def compared(f: Callable[..., Any], where: str) -> Any:
+    """`run` as it compiles against `run` as the loop that it stands for, all numbers; and the report."""
+    got, report = run("compile", f, where)
+    want, _ = run("eager", f, where)
+    assert report.compiled or report.reason
+    for number, (a, b) in enumerate(zip(got, want, strict=True)):
+        assert (a is None) == (b is None), number
+        assert a is None or np.abs(a - b).max() <= 1e-12 * max(1.0, np.abs(b).max()), number
+    return report
