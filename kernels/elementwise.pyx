@@ -98,7 +98,7 @@ cdef unary(a, int op):
         return NotImplemented
     size = cnp.PyArray_SIZE(x)
     loop = active.loops[kind].unary[op]
-    if packed(x) and size < RELEASE_FROM:
+    if packed(x) and size < ALIGN_FROM:
         out = empty_like(x, cnp.PyArray_TYPE(x))
         loop(cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(out), size)
         return out
@@ -131,7 +131,7 @@ cdef void run_binary(BinaryLoop loop, Side a, Side b, Side out, cnp.npy_intp row
 
 
 cdef inline binary(a, b, int op):
-    """The commonest case at once: two packed arrays of one shape, small enough to keep the lock."""
+    """The commonest case at once: two packed arrays of one shape, small enough to run at once."""
     cdef cnp.ndarray x, y, out
     cdef int kind
     cdef cnp.npy_intp size
@@ -140,7 +140,7 @@ cdef inline binary(a, b, int op):
         kind = precision(x)
         if kind >= 0 and kind == precision(y) and packed(x) and packed(y) and same_shape(x, y):
             size = cnp.PyArray_SIZE(x)
-            if size < RELEASE_FROM:
+            if size < ALIGN_FROM:
                 out = empty_like(x, result_type(op, cnp.PyArray_TYPE(x)))
                 active.loops[kind].binary[op](
                     cnp.PyArray_BYTES(x), 1, cnp.PyArray_BYTES(y), 1, cnp.PyArray_BYTES(out), size)

@@ -11,6 +11,7 @@ cdef extern from "Python.h":
     void PyEval_RestoreThread(PyThreadState*) noexcept
 
 cdef enum:
+    ALIGN_FROM = 4096     # elements; below, it does not matter where a line of the cache begins
     RELEASE_FROM = 32768  # elements; below, releasing the interpreter's lock costs more than it gives
 
 
@@ -137,4 +138,4 @@ cdef inline cnp.npy_intp unaligned_head(const char* out, cnp.npy_intp rows, cnp.
 
     Large arrays start 16 bytes into a line (the allocator's header): without this, each 64-byte vector straddles two.
     """
-    return 0 if rows > 1 or columns < 4096 else (-<cnp.npy_intp>out & 63) // item
+    return 0 if rows > 1 or columns < ALIGN_FROM else (-<cnp.npy_intp>out & 63) // item

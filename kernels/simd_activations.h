@@ -10,14 +10,6 @@ INLINE T FN(expm1)(T x) {
     return FABS(x) < PICK(1e-8, 1e-17) ? x : value;
 }
 
-/* log(1 + x): the logarithm of the rounded sum, and what the rounding has lost. */
-INLINE T FN(log1p)(T x) {
-    const T sum = 1 + x, lost = x >= 1 ? 1 - (sum - x) : x - (sum - 1);
-    const T value = FN(log)(sum) + lost / sum;
-    const T usual = sum > 0 && sum <= PICK(3.40282347e+38, 1.7976931348623157e308) ? value : FN(log)(sum);
-    return FABS(x) < PICK(1e-8, 1e-17) ? x : usual;
-}
-
 INLINE T FN(log_sigmoid)(T x) { return -FN(softplus)(-x); }
 
 /* x sigmoid(x) as x e / (1 + e) below 0, where e = exp(x) may be subnormal long before the product is. */

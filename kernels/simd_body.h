@@ -159,35 +159,58 @@ INLINE T FN(log1p_unit)(T f) { /* 0 <= f <= 1 */
     return f - (half_square - s * MADD(z, R, half_square));
 }
 
-/* x = m 2^k with sqrt(1/2) <= m < sqrt(2); then log(x) = k ln 2 + log(1 + f), f = m - 1. */
-INLINE T FN(log)(T x) {
-    const T two_m = (T)((WORD)1 << MANTISSA), smallest = PICK(1.17549435e-38, 2.2250738585072014e-308);
-    const T normal = x < smallest ? x * two_m : x;
-    const WORD root = FN(bits)((T)0.70710678118654752);
-    const WORD w = FN(bits)(normal) + (FN(bits)((T)1) - root);
-    const T f = FN(from_bits)((w & (((WORD)1 << MANTISSA) - 1)) + root) - 1;
-    /* The exponent as a number: placed in the fraction of 2^MANTISSA, which is then subtracted. */
-    const T biased = FN(from_bits)((w >> MANTISSA) | FN(bits)(two_m));
-    const T k = biased - (x < smallest ? two_m + (BIAS + MANTISSA) : two_m + BIAS);
+/* x = m 2^k with sqrt(1/2) <= m < sqrt(2), for normal x: f = m - 1, 2^-k, and k + BIAS placed in the fraction of 2^MANTISSA. */
+INLINE T FN(split_log)(T x, T *f, T *inverse) {
+    const T two_m = (T)((WORD)1 << MANTISSA);
+    const WORD root = FN(bits)((T)0.70710678118654752), fraction = ((WORD)1 << MANTISSA) - 1;
+    const WORD w = FN(bits)(x) + (FN(bits)((T)1) - root);
+    *f = FN(from_bits)((w & fraction) + root) - 1;
+    *inverse = FN(from_bits)(((WORD)(2 * BIAS) << MANTISSA) - (w & ~fraction));
+    return FN(from_bits)((w >> MANTISSA) | FN(bits)(two_m));
+}
+
+/* k ln 2 + log(1 + f) + lost, where lost is next to nothing. */
+INLINE T FN(join_log)(T k, T f, T lost) {
 #if BITS == 32
     /* f - f^2 / 2 + f^3 P(f): four more terms than the form in s, and no division */
     const T P = POLYNOMIAL(f, 6.91395e-2f, -1.1789084e-1f, 1.187323e-1f, -1.2384489e-1f, 1.4218641e-1f, -1.6669242e-1f,
                            2.0002227e-1f, -2.4999987e-1f, 3.333331e-1f);
     const T square = f * f;
-    const T tail = MADD(k, -2.12194440e-4f, square * (f * P));
-    const T finite = MADD(k, 0.693359375f, f + MADD(square, -0.5f, tail));
+    const T tail = MADD(k, -2.12194440e-4f, square * (f * P)) + lost;
+    return MADD(k, 0.693359375f, f + MADD(square, -0.5f, tail));
 #else
     const T s = f / (2 + f), z = s * s, half_square = (T)0.5 * f * f;
-    const T R = POLYNOMIAL(z, 1.47960672171743637e-1, 1.53140377663368562e-1, 1.81835648778355803e-1,
+    const T R = POLYNOMIAL(z, 1.47960671172743637e-1, 1.53140377663368562e-1, 1.81835648778355803e-1,
                            2.22221985612405269e-1, 2.85714287425221527e-1, 3.99999999994139498e-1,
                            6.66666666666673455e-1);
-    const T tail = MADD(s, MADD(z, R, half_square), k * 1.90821492927058770002e-10);
-    const T finite = MADD(k, 6.93147180369123816490e-01, -((half_square - tail) - f));
+    const T tail = MADD(s, MADD(z, R, half_square), k * 1.90821492927058770002e-10) + lost;
+    return MADD(k, 6.93147180369123816490e-01, -((half_square - tail) - f));
 #endif
+}
+
+/* The logarithm of x, given that of finite x above 0. */
+INLINE T FN(log_ends)(T x, T finite) {
     const T nan = (T)__builtin_nan("");
     const T above = x <= PICK(3.40282347e+38, 1.7976931348623157e308) ? finite : x; /* infinity and NaN stay */
     const T below = x == 0 ? -INFINITE : nan;
     return x <= 0 ? below : above;
+}
+
+INLINE T FN(log)(T x) {
+    const T two_m = (T)((WORD)1 << MANTISSA), smallest = PICK(1.17549435e-38, 2.2250738585072014e-308);
+    T f, unused;
+    const T biased = FN(split_log)(x < smallest ? x * two_m : x, &f, &unused);
+    return FN(log_ends)(x, FN(join_log)(biased - (x < smallest ? two_m + (BIAS + MANTISSA) : two_m + BIAS), f, (T)-0.0));
+}
+
+/* log(1 + x): the logarithm of the rounded sum, and what the rounding has lost over the sum; 1 / m is 1 - f + f^2, exact enough for that. */
+INLINE T FN(log1p)(T x) {
+    const T sum = 1 + x, lost = x >= 1 ? 1 - (sum - x) : x - (sum - 1);
+    T f, inverse;
+    const T k = FN(split_log)(sum, &f, &inverse) - ((T)((WORD)1 << MANTISSA) + BIAS);
+    const T share = x < PICK(1e20, 1e40) ? lost * inverse * (1 - f * (1 - f)) : 0; /* the largest have no inverse */
+    const T value = FN(log_ends)(sum, FN(join_log)(k, f, share));
+    return FABS(x) < PICK(1e-8, 1e-17) ? x : value;
 }
 
 /* log(1 + exp(x)) without overflow. */
