@@ -420,3 +420,24 @@ def test_steps_allocate_by_the_rows_used(kind, options):
     finally:
         tracemalloc.stop()
     assert peak < 300_000
+
+
+def test_a_gradient_of_rows_that_were_read_long_before_its_step():
+    pair = []
+    for sparse in (False, True):
+        layer = table(sparse)
+        optimizer = Adam([layer.weight], lr=0.1)
+        for place in (1, 2, 3):
+            early = layer([1]).sum()
+            backward(layer, [place], np.ones((1, 3), np.float32))
+            for _ in range(2):
+                optimizer.step()
+            optimizer.zero_grad()
+            backward(layer, [4], np.ones((1, 3), np.float32))
+            optimizer.step()
+            optimizer.zero_grad()
+            early.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        pair.append(layer.weight.numpy().copy())
+    assert np.array_equal(*pair)
