@@ -14,7 +14,7 @@ from minigrad.tape import Tensor
 
 from .cells import Cell
 from .equations import Carry, Equations, Shapes
-from .stack import Layers
+from .stack import FORM, Layers
 
 Start = Callable[[Tensor], Any]
 
@@ -49,7 +49,11 @@ class FunctionEquations(Equations):
     def step(self, carry: Carry, x: Tensor, w: Any) -> tuple[Carry, Tensor]:
         """The function."""
         options = {label: getattr(self, label) for label in self.usual}
-        result: tuple[Carry, Tensor] = type(self).function(carry, x, **vars(w), **options)
+        first, *others = carry if isinstance(carry, tuple) else (carry,)
+        seen = self.read(first, w)
+        if seen is not first:
+            carry = (seen, *others) if others else seen
+        result: tuple[Carry, Tensor] = type(self).function(carry, x, **{label: getattr(w, label) for label in self.dimensions}, **options)
         return result
 
     def known(self) -> tuple[Any, tuple[Tensor, ...]]:
@@ -103,6 +107,7 @@ def cell(*, states: str = "h", init: dict[str, Start] | None = None, **weights: 
             "states": tuple(states.replace(",", " ").split()),
             "usual": options_of(label, function, weights),
             "gates": "",
+            "recurrent": tuple([name for name, parts in dimensions.items() if len(parts) == 2 and parts[1] == "H"]),
             "__doc__": function.__doc__,
             "__module__": function.__module__,
         }
@@ -159,6 +164,6 @@ def layers_init(
 ) -> None:
     """The layers, and the options of the function."""
     super(FunctionEquations, self).__init__(input_size, hidden_size, num_layers, True, batch_first, dropout, bidirectional, dtype)
-    form = {label: others.pop(label) for label in ("merge", "residual", "return_sequences", "return_state") if label in others}
+    form = {label: others.pop(label) for label in FORM if label in others}
     self.choose(others)
     self.set_form(**form)

@@ -58,6 +58,7 @@ class Equations(Module):
 
     gates: str  # a letter for each block of rows of the weights
     states: tuple[str, ...]  # names of the tensors in the carry
+    recurrent: tuple[str, ...] = ("weight_hh",)  # the weights that multiply h
     usual: ClassVar[dict[str, Any]] = {}  # settings of the step and their defaults
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool, dtype: Any) -> None:
@@ -126,6 +127,11 @@ class Equations(Module):
         """b_ih + b_hh, or None."""
         return w.bias_ih + w.bias_hh if self.bias else None
 
+    def read(self, h: Tensor, w: Any) -> Tensor:
+        """h as the recurrent product reads it: with a mask, if there is one."""
+        mask: Tensor | None = getattr(w, "mask_hidden", None)
+        return h if mask is None else h * mask
+
     def rows(self, gate: str) -> slice:
         """The rows of the weights that belong to a gate."""
         at = self.gates.index(gate) * self.hidden_size
@@ -187,7 +193,7 @@ class RNNEquations(Equations):
 
     def step(self, carry: Carry, x: Tensor, w: Any) -> tuple[Carry, Tensor]:
         """h' = tanh(W x + b + W h)."""
-        h = ACTIVATIONS[self.nonlinearity](linear(x, w.weight_ih, self.bias_of(w)) + linear(carry, w.weight_hh))
+        h = ACTIVATIONS[self.nonlinearity](linear(x, w.weight_ih, self.bias_of(w)) + linear(self.read(carry, w), w.weight_hh))
         return h, h
 
 
@@ -220,13 +226,13 @@ class GRUEquations(Equations):
         b_ih, b_hh = (w.bias_ih, w.bias_hh) if self.bias else (None, None)
         xr, xz, xn = linear(x, w.weight_ih, b_ih).split(3, axis=-1)
         if self.reset == "after":
-            hr, hz, hn = linear(h, w.weight_hh, b_hh).split(3, axis=-1)
+            hr, hz, hn = linear(self.read(h, w), w.weight_hh, b_hh).split(3, axis=-1)
             r, z = name("r", sigmoid(xr + hr)), name("z", sigmoid(xz + hz))
             n = name("n", tanh(xn + r * hn))
         else:
-            hr, hz = linear(h, w.weight_hh[: 2 * H], None if b_hh is None else b_hh[: 2 * H]).split(2, axis=-1)
+            hr, hz = linear(self.read(h, w), w.weight_hh[: 2 * H], None if b_hh is None else b_hh[: 2 * H]).split(2, axis=-1)
             r, z = name("r", sigmoid(xr + hr)), name("z", sigmoid(xz + hz))
-            n = name("n", tanh(xn + linear(r * h, w.weight_hh[2 * H :], None if b_hh is None else b_hh[2 * H :])))
+            n = name("n", tanh(xn + linear(r * self.read(h, w), w.weight_hh[2 * H :], None if b_hh is None else b_hh[2 * H :])))
         h = (1.0 - z) * n + z * h if self.update == "keep" else (1.0 - z) * h + z * n
         return h, h
 
@@ -309,10 +315,10 @@ class LSTMEquations(Equations):
         h, c = carry
         sigma, squash, out = (ACTIVATIONS[label] for label in self.activations)
         if self.layer_norm:
-            a = normalised(linear(x, w.weight_ih), w.norm_ih) + normalised(linear(h, w.weight_hh), w.norm_hh)
+            a = normalised(linear(x, w.weight_ih), w.norm_ih) + normalised(linear(self.read(h, w), w.weight_hh), w.norm_hh)
             a = a + self.bias_of(w) if self.bias else a
         else:
-            a = linear(x, w.weight_ih, self.bias_of(w)) + linear(h, w.weight_hh)
+            a = linear(x, w.weight_ih, self.bias_of(w)) + linear(self.read(h, w), w.weight_hh)
         *i, f, g, o = a.split(len(self.gates), axis=-1)
         f = name("f", sigma(f + w.weight_cf * c if self.peephole else f))
         entry = 1.0 - f if self.coupled else sigma(i[0] + w.weight_ci * c if self.peephole else i[0])
@@ -358,7 +364,7 @@ class FourGateEquations(Equations):
     def step(self, carry: Carry, x: Tensor, w: Any) -> tuple[Carry, Tensor]:
         """Learn, Forget, Remember, Use."""
         STM, LTM = carry
-        N, i, f, V = (linear(x, w.weight_ih, self.bias_of(w)) + linear(STM, w.weight_hh)).split(4, axis=-1)
+        N, i, f, V = (linear(x, w.weight_ih, self.bias_of(w)) + linear(self.read(STM, w), w.weight_hh)).split(4, axis=-1)
         N, i, f, V = name("N", tanh(N)), name("i", sigmoid(i)), name("f", sigmoid(f)), name("V", sigmoid(V))
         kept = LTM * f
         U = name("U", tanh(linear(kept, w.weight_u, w.bias_u if self.bias else None)))

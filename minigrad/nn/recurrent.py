@@ -197,6 +197,11 @@ class Recurrent(Layers):
         """Those of the cell."""
         return self.cell.states
 
+    @property
+    def recurrent(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Those of the cell."""
+        return self.cell.recurrent
+
     def step(self, carry: Carry, x: Tensor, w: Any) -> tuple[Carry, Tensor]:
         """That of the cell."""
         return self.cell.step(carry, x, w)

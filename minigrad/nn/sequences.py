@@ -33,8 +33,10 @@ class Packing:
         self.batch_sizes = np.count_nonzero(lengths[None, :] > np.arange(int(lengths.max(initial=0)))[:, None], axis=1)
         times, columns = np.nonzero(mask)
         rank = (np.cumsum(mask, axis=0) - 1)[times, columns]
+        packed = np.lexsort((place[columns], rank))
+        self.row = columns[packed]  # the sequence of each packed row
         flat = columns * steps + times if batch_first else times * batch + columns
-        self.index = flat[np.lexsort((place[columns], rank))]  # of each packed row, in the batch laid flat
+        self.index = flat[packed]  # of each packed row, in the batch laid flat
         self.final = place + np.where(place < len(self.rows), 0, len(self.rows) - place + np.arange(batch))
         starts = np.cumsum(self.batch_sizes) - self.batch_sizes
         ends = lengths[self.rows] - 1

@@ -13,10 +13,12 @@ from minigrad.scan import known_scan, settings
 from minigrad.tape import Tensor, wrap
 
 from .dropout import check_probability, dropout
-from .equations import Carry, Equations, packed
+from .equations import Carry, Equations, RNNEquations, packed
+from .inside import Noise, Step, look, probe, shown
 from .layers import check_sizes
 from .sequences import Packing, packing
 
+FORM = ("merge", "residual", "return_sequences", "return_state", "variational", "recurrent_dropout", "zoneout", "weight_drop")
 MERGES = ("concat", "sum", "mul", "ave", None)
 
 
@@ -44,7 +46,15 @@ class Layers(Equations):
         self.bidirectional = bidirectional
 
     def set_form(
-        self, merge: str | None = "concat", residual: bool = False, return_sequences: bool = True, return_state: bool = True
+        self,
+        merge: str | None = "concat",
+        residual: bool = False,
+        return_sequences: bool = True,
+        return_state: bool = True,
+        variational: float | tuple[float, float, float] = 0.0,
+        recurrent_dropout: float = 0.0,
+        zoneout: float | tuple[float, ...] = 0.0,
+        weight_drop: float = 0.0,
     ) -> None:
         """Note what becomes of the outputs, and make the weights; raises ValueError for settings that do not exist."""
         if merge not in MERGES:
@@ -53,6 +63,10 @@ class Layers(Equations):
         self.residual = residual
         self.return_sequences = return_sequences
         self.return_state = return_state
+        if recurrent_dropout and isinstance(self, RNNEquations):
+            raise ValueError("RNN: recurrent_dropout acts on what gates let in, and there are none: use variational=(0, p, 0)")
+        noise = Noise(type(self).__name__, len(self.states), variational, recurrent_dropout, zoneout, weight_drop)
+        self.noise = noise if noise.active(True) else None
         width = self.widths()[0] * (2 if self.bidirectional and merge in ("concat", None) else 1)
         for layer in range(self.num_layers):
             for suffix in self.suffixes(layer):
@@ -66,19 +80,23 @@ class Layers(Equations):
         vars(self)["_again"] = None
         super().__setattr__(name, value)
 
-    def forward(self, x: Any, state: Any = None, *, lengths: Any = None, mask: Any = None, all_states: bool = False) -> Any:
-        """(output, last state), with `all_states` the states at all times behind them; see the class for the shapes.
+    def forward(
+        self, x: Any, state: Any = None, *, lengths: Any = None, mask: Any = None, all_states: bool = False, trace: bool = False
+    ) -> Any:
+        """(output, last state); with `all_states` the states at all times, with `trace` a dict behind them. See the class for the shapes.
 
         `lengths` (batch,) or a boolean `mask` (time, batch; batch first if x is) say which steps of a padded batch count. Each sequence
         then has the outputs, last state and gradients that its valid steps alone would have, in the same bits; where a step does not
         count the output is 0, and x is not read. A sequence without a valid step keeps its first state. Time is spent on valid steps only.
+        `trace` shows all that the step has named (`mg.name`): "f_l0", "c_l1_reverse" ... are constants in the shape of the output, whose
+        `.grad` is that of the named value at each step once `backward` has run.
         """
-        plain = lengths is None and mask is None and not all_states
+        plain = lengths is None and mask is None and not all_states and not trace
         if self._again is not None and plain:
             found: tuple[Tensor, Carry] | None = self.again(x, state)
             if found is not None:
                 return found
-        results = self.in_full(x, state, lengths, mask, all_states)
+        results = self.in_full(x, state, lengths, mask, all_states, trace)
         output, last = results[:2]
         if settings.ready is not None and plain and self.num_layers == 1 and not self.bidirectional and self.return_state:
             self.get_ready(x, state, output, last)
@@ -106,7 +124,7 @@ class Layers(Equations):
             ins, outs = ([tensor._array for tensor in group] for group in ([x, *states], [*after, output]))
             vars(self)["_again"] = ready.bind(ins, outs, guards, settings.report)
 
-    def in_full(self, x: Any, state: Any, lengths: Any, mask: Any, all_states: bool) -> tuple[Any, ...]:
+    def in_full(self, x: Any, state: Any, lengths: Any, mask: Any, all_states: bool, trace: bool) -> tuple[Any, ...]:
         """`forward`, whatever came before."""
         x, batched = self.checked(x)
         valid = self.valid(x, batched, lengths, mask)
@@ -120,11 +138,14 @@ class Layers(Equations):
             carries = [packed([valid.start(tensor) for tensor in tensors(carry)]) for carry in first]
         last: list[Carry] = []
         every: list[list[Tensor]] = []
+        traced: dict[str, Tensor] = {}
+        call = Call(self, batch, valid, all_states, trace)
         for layer in range(self.num_layers):
             outputs: list[Tensor] = []
             into = dropout(x, self.dropout, self.training) if layer else x
             for direction, suffix in enumerate(self.suffixes(layer)):
-                carry, ys, states = self.over_time(into, carries[len(last)], suffix, direction == 1, valid, all_states)
+                carry, ys, states, seen = call.over_time(into, carries[len(last)], suffix, direction == 1)
+                traced |= {label + suffix: shown(*pair, lambda y: self.as_given(y, batched, valid, True)) for label, pair in seen.items()}
                 top = layer == self.num_layers - 1 and not self.return_sequences
                 outputs.append(self.edge(ys, direction == 1, valid) if top else ys)
                 last.append(carry)
@@ -134,24 +155,9 @@ class Layers(Equations):
             pairs = zip(last, first, strict=True)
             last = [packed([valid.end(a, b) for a, b in zip(tensors(new), tensors(old), strict=True)]) for new, old in pairs]
         output = tuple([self.as_given(y, batched, valid) for y in x]) if isinstance(x, tuple) else self.as_given(x, batched, valid)
-        shown = [[self.as_given(tensor, batched, valid, True) for tensor in group] for group in every] if all_states else []
-        more = (packed([stack(column) for column in zip(*shown, strict=True)]),) if all_states else ()
-        return output, self.joined(last, batched), *more
-
-    def over_time(
-        self, x: Tensor, carry: Carry, suffix: str, reverse: bool, valid: Packing | None, all_states: bool
-    ) -> tuple[Carry, Tensor, list[Tensor]]:
-        """One direction of one layer: (T, B, features) -> the last carry, y (T, B, H), and if asked for the states at all times."""
-
-        def step(carry: Carry, x: Tensor) -> tuple[Carry, Any]:
-            carry, y = self.step(carry, x, self.named(suffix))
-            return carry, (y, *tensors(carry)) if all_states else y
-
-        sizes = None if valid is None else valid.batch_sizes
-        key, reach = self.known()
-        key = None if key is None else (key, all_states)
-        last, ys = known_scan(key, (*self.weights(suffix), *reach), step, carry, x, reverse, None, sizes, stream=not all_states)
-        return (last, ys[0], list(ys[1:])) if all_states else (last, ys, [])
+        laid = [[self.as_given(tensor, batched, valid, True) for tensor in group] for group in every] if all_states else []
+        more = [packed([stack(column) for column in zip(*laid, strict=True)])] if all_states else []
+        return output, self.joined(last, batched), *more, *([traced] if trace else [])
 
     # ---- shapes
 
@@ -238,3 +244,63 @@ class Layers(Equations):
 def tensors(carry: Carry) -> Any:
     """The tensors of a carry."""
     return carry if isinstance(carry, tuple) else (carry,)
+
+
+class Call:
+    """One call of a layer: what is the same for all its layers and directions."""
+
+    def __init__(self, layer: Layers, batch: int, valid: Packing | None, all_states: bool, trace: bool) -> None:
+        self.layer = layer
+        self.batch = batch
+        self.valid = valid
+        self.sizes = None if valid is None else valid.batch_sizes
+        self.all_states = all_states
+        self.trace = trace
+
+    def over_time(
+        self, x: Tensor, carry: Carry, suffix: str, reverse: bool
+    ) -> tuple[Carry, Tensor, list[Tensor], dict[str, tuple[Tensor, Tensor]]]:
+        """One direction of one layer: (T, B, features) -> the last carry and y (T, B, H).
+
+        Then the states at all times and the named values with their probes, if they are asked for.
+        """
+        layer = self.layer
+        key, reach = layer.known()
+        if layer.noise is not None or self.all_states or self.trace:
+            return self.inside(x, carry, suffix, reverse, key, reach)
+
+        def step(carry: Carry, x: Tensor) -> tuple[Carry, Tensor]:
+            return layer.step(carry, x, layer.named(suffix))
+
+        last, y = known_scan(key, (*layer.weights(suffix), *reach), step, carry, x, reverse, None, self.sizes, stream=True)
+        return last, y, [], {}
+
+    def inside(
+        self, x: Tensor, carry: Carry, suffix: str, reverse: bool, key: Any, reach: Any
+    ) -> tuple[Carry, Tensor, list[Tensor], dict[str, tuple[Tensor, Tensor]]]:
+        """`over_time` with masks, or more results than y."""
+        layer, valid, training = self.layer, self.valid, self.layer.training
+        noise, widths = layer.noise, layer.widths()
+        weights = dict(zip(layer.weight_names, layer.weights(suffix), strict=True))
+        masks: dict[str, Tensor] = {}
+        stays: tuple[Tensor | None, ...] = ()
+        if noise is not None:
+            x = noise.outside(x, noise.variational[0], self.batch, valid, training)
+            weights = noise.weights(weights, layer.recurrent, training)
+            masks = noise.masks(self.batch, widths, layer.dtype, training)
+            masks = masks if valid is None else {label: valid.start(mask) for label, mask in masks.items()}
+            stays = noise.stays(x.shape[:-1], widths, layer.dtype, training)
+        names = look(layer, carry, x[0] if valid is None else x[: len(tensors(carry)[0])], layer.named(suffix)) if self.trace else {}
+        probes = {label: probe((*x.shape[:-1], *shape), layer.dtype) for label, shape in names.items()}
+        zoneout = noise.zoneout if noise is not None and not stays else ()
+        step = Step(layer, (*weights, *masks), zoneout, self.all_states, tuple(probes))
+        consts = (*weights.values(), *masks.values())
+        if key is not None:
+            key = key, step.names, zoneout, self.all_states, step.probes
+        xs = (x, stays, tuple(probes.values()))
+        last, ys = known_scan(key, (*consts, *reach), lambda c, x: step(consts, c, x), carry, xs, reverse, None, self.sizes)
+        count = len(widths) if self.all_states else 0
+        y, states, seen = ys[0], ys[1 : 1 + count], ys[1 + count :]
+        if noise is not None:
+            y = noise.outside(y, noise.variational[2], self.batch, valid, training)
+        return last, y, list(states), {label: (values, probes[label]) for label, values in zip(probes, seen, strict=True)}

@@ -38,7 +38,7 @@ def unrolled(
             return env[arg] if alias is None else alias(arg, env[arg], t)
 
         for call in division.loop:
-            now[call.out] = apply(call, [value(arg) for arg in call.args])
+            now[call.out] = apply(call, span.fitted(call, [value(arg) for arg in call.args], t))
         carry = [value(out) for out in division.new_carry]
         for number, out in enumerate(division.ys):
             if plan.y_refs[number] is not None:
@@ -141,7 +141,8 @@ class Replay:
                 now = {**env, **dict(zip(trace.carry, running.at(carry, t), strict=True))}
                 now.update({value: span.at(env[value], t) for value in (*trace.xs, *trace.draws)})
                 for call in trace.calls:
-                    now[call.out] = apply(call, [now[arg] if isinstance(arg, Value) else arg for arg in call.args])
+                    args = [now[arg] if isinstance(arg, Value) else arg for arg in call.args]
+                    now[call.out] = apply(call, span.fitted(call, args, t))
                 carry = [now[value] for value in trace.new_carry]
                 for number, value in enumerate(trace.ys):
                     ys[number][t] = now[value]

@@ -60,6 +60,10 @@ class Even:
         """A constant as it goes with some of what a value of that shape is for all times."""
         return constant
 
+    def fitted(self, call: Any, args: list[Any], t: int) -> list[Any]:
+        """The arguments of a call of the step, as they go together at time t."""
+        return args
+
     def begin(self, memory: Any, turns: bool, reverse: bool, start: Any) -> None:
         """Put the first carry (or 0) where the loop reads it: in two places that take turns, or in one of T + 1."""
         memory[0 if turns or not reverse else self.steps] = start if type(start) is int else start.reshape(memory.shape[1:])
@@ -129,6 +133,14 @@ class Ragged(Even):
             rows = np.arange(self.total) - np.repeat(self.starts, self.counts)
             return constant[rows[times]]
         return constant
+
+    def fitted(self, call: Any, args: list[Any], t: int) -> list[Any]:
+        """The arguments of a call of the step: of constants with a row for each sequence, those that run at time t."""
+        if not call.op.broadcasts:
+            return args
+        count = int(self.counts[t])
+        mine = [isinstance(arg, Tensor) and len(arg.shape) > 1 and own_rows(arg.shape, call.out.shape) for arg in args]
+        return [arg[:count] if own and len(arg) > count else arg for arg, own in zip(args, mine, strict=True)]
 
     def begin(self, memory: Any, turns: bool, reverse: bool, start: Any) -> None:
         """Put the first carry where the loop reads it: in two places that take turns, or where each row begins."""
