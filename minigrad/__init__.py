@@ -29,8 +29,10 @@ from minigrad.ops import *  # noqa: E402, F403
 from minigrad.random import get_rng_state, manual_seed, set_rng_state  # noqa: E402
 from minigrad.recording import enable_grad, is_grad_enabled, no_grad  # noqa: E402
 from minigrad.scan import scan, scan_report  # noqa: E402
+from minigrad.scan.tree import detach  # noqa: E402
 from minigrad.show import show  # noqa: E402
 from minigrad.tape import Tensor  # noqa: E402
+from minigrad.tbptt import tbptt  # noqa: E402
 from minigrad.threads import get_num_threads, set_num_threads  # noqa: E402
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "ShapeError",
     "TapeError",
     "Tensor",
+    "detach",
     "elementwise",
     "enable_grad",
     "float32",
@@ -66,6 +69,7 @@ __all__ = [
     "show",
     "show_config",
     "summary",
+    "tbptt",
     "value_and_grad",
     "vjp",
     *ops.__all__,

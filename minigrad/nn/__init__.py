@@ -48,6 +48,7 @@ from .pooling import (
     max_pool1d,
 )
 from .recurrent import GRU, LSTM, RNN, FourGateLSTM, Recurrent
+from .sequence_losses import last_step, sequence_cross_entropy, sequence_mse_loss
 from .summary import summary
 
 __all__ = [
@@ -120,11 +121,14 @@ __all__ = [
     "init",
     "kl_div",
     "l1_loss",
+    "last_step",
     "layer_norm",
     "max_pool1d",
     "mse_loss",
     "nll_loss",
     "pairwise_distance",
+    "sequence_cross_entropy",
+    "sequence_mse_loss",
     "smooth_l1_loss",
     "summary",
     "triplet_margin_loss",

@@ -31,18 +31,26 @@ class RNNCell(RNNEquations, Cell):
     """One step of the simple recurrent network: h' = tanh(W_ih x + b_ih + W_hh h + b_hh) (Elman, 1990).
 
     x (batch, input_size) and h (batch, hidden_size), or both without batch, give h' in the shape of h. Raises ShapeError, DtypeError and
-    TypeError in words for anything that does not fit, ValueError for settings that do not exist.
+    TypeError in words for anything that does not fit, ValueError for settings that do not exist. `recurrent_init`, of every cell, is that
+    of the layers: "orthogonal" or "identity".
 
     >>> RNNCell(3, 2)(np.zeros((5, 3), np.float32)).shape
     (5, 2)
     """
 
     def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", *, dtype: Any = np.float32
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        nonlinearity: str = "tanh",
+        *,
+        recurrent_init: str | None = None,
+        dtype: Any = np.float32,
     ) -> None:
         super().__init__(input_size, hidden_size, bias, dtype)
         self.nonlinearity = self.activation(nonlinearity, "nonlinearity")
-        self.add_weights("", input_size)
+        self.add_weights("", input_size, recurrent_init)
 
 
 class LSTMCell(LSTMEquations, Cell):
@@ -63,12 +71,13 @@ class LSTMCell(LSTMEquations, Cell):
         bias: bool = True,
         *,
         forget_bias: float | None = None,
+        recurrent_init: str | None = None,
         dtype: Any = np.float32,
         **options: Any,
     ) -> None:
         super().__init__(input_size, hidden_size, bias, dtype)
         self.set_options(**options)
-        self.add_weights("", input_size)
+        self.add_weights("", input_size, recurrent_init)
         self.set_forget_bias("", forget_bias)
 
 
@@ -89,11 +98,12 @@ class GRUCell(GRUEquations, Cell):
         *,
         reset: str = "after",
         update: str = "keep",
+        recurrent_init: str | None = None,
         dtype: Any = np.float32,
     ) -> None:
         super().__init__(input_size, hidden_size, bias, dtype)
         self.set_conventions(reset, update)
-        self.add_weights("", input_size)
+        self.add_weights("", input_size, recurrent_init)
 
 
 class FourGateLSTMCell(FourGateEquations, Cell):
@@ -106,6 +116,8 @@ class FourGateLSTMCell(FourGateEquations, Cell):
     ((5, 2), (5, 2))
     """
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *, dtype: Any = np.float32) -> None:
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, *, recurrent_init: str | None = None, dtype: Any = np.float32
+    ) -> None:
         super().__init__(input_size, hidden_size, bias, dtype)
-        self.add_weights("", input_size)
+        self.add_weights("", input_size, recurrent_init)

@@ -143,11 +143,13 @@ def options_of(label: str, function: Callable[..., Any], weights: dict[str, str]
     return options
 
 
-def cell_init(self: Any, input_size: int, hidden_size: int, *, dtype: Any = np.float32, **options: Any) -> None:
+def cell_init(
+    self: Any, input_size: int, hidden_size: int, *, recurrent_init: str | None = None, dtype: Any = np.float32, **options: Any
+) -> None:
     """The weights, and the options of the function."""
     super(FunctionEquations, self).__init__(input_size, hidden_size, True, dtype)
     self.choose(options)
-    self.add_weights("", input_size)
+    self.add_weights("", input_size, recurrent_init)
 
 
 def layers_init(

@@ -34,6 +34,7 @@ def identity(x: Tensor) -> Tensor:
     return x
 
 
+RECURRENT = {"orthogonal": init.orthogonal_, "identity": init.eye_}
 ACTIVATIONS: dict[str, Any] = {
     "tanh": tanh,
     "relu": relu,
@@ -106,7 +107,7 @@ class Equations(Module):
 
     # ---- weights
 
-    def add_weights(self, suffix: str, input_size: int) -> None:
+    def add_weights(self, suffix: str, input_size: int, recurrent_init: str | None = None) -> None:
         """Make the parameters of one direction of one layer."""
         shapes = self.shapes(input_size)
         self.weight_names = tuple(shapes)
@@ -114,6 +115,20 @@ class Equations(Module):
             parameter = Parameter(np.zeros(shape, self.dtype))
             self.start(parameter, label)
             setattr(self, label + suffix, parameter)
+        self.start_recurrent(suffix, recurrent_init)
+
+    def start_recurrent(self, suffix: str, how: str | None) -> None:
+        """Start what multiplies the state, block by block, as an orthogonal matrix or as the identity; None leaves it as it is."""
+        if how is None:
+            return
+        if how not in RECURRENT:
+            raise ValueError(f"{type(self).__name__}: recurrent_init={how!r} is not one of {', '.join(map(repr, RECURRENT))}, None")
+        for label in self.recurrent:
+            init.blocks_(getattr(self, label + suffix), self.hidden_size, RECURRENT[how])
+
+    def all_suffixes(self) -> list[str]:
+        """How the parameters end, for each layer and direction."""
+        return [""]
 
     def weights(self, suffix: str) -> tuple[Tensor, ...]:
         """The parameters of one direction of one layer, in the order of `shapes`."""
@@ -134,8 +149,39 @@ class Equations(Module):
 
     def rows(self, gate: str) -> slice:
         """The rows of the weights that belong to a gate."""
+        if gate not in self.gates or len(gate) != 1:
+            has = f"its gates are {', '.join(self.gates)}" if self.gates else "its gates have no names"
+            raise ValueError(f"{self.label()}: there is no gate {gate!r}: {has}")
         at = self.gates.index(gate) * self.hidden_size
         return slice(at, at + self.hidden_size)
+
+    def gate(self, gate: str, weight: str) -> Tensor:
+        """The rows of one gate in a weight or bias, as a tensor on the same memory: what is assigned to it is the layer's.
+
+        `gate` is one of the letters in `gates`, `weight` a parameter's name, as "bias_hh_l0". Raises ValueError for a gate that is not
+        there, and for a parameter that has no rows for each gate.
+
+        >>> from minigrad import nn
+        >>> lstm = nn.LSTM(3, 4)
+        >>> nn.init.ones_(lstm.gate("f", "bias_ih_l0"))
+        tensor([1., 1., 1., 1.])
+        >>> nn.init.eye_(lstm.gate("g", "weight_hh_l0")).shape
+        (4, 4)
+        """
+        rows, found = self.rows(gate), vars(self).get(weight)
+        if not isinstance(found, Tensor) or found.shape[:1] != (len(self.gates) * self.hidden_size,):
+            have = [name for name, one in self._own(buffers=False) if one.shape[0] == len(self.gates) * self.hidden_size]
+            raise ValueError(f"{self.label()}: {weight!r} has no rows for each gate; {', '.join(have)} have")
+        return found.detach()[rows]
+
+    def set_gate_bias(self, suffix: str, gate: str, value: Any) -> None:
+        """Start a gate with b_ih + b_hh = value."""
+        self.gate(gate, "bias_ih" + suffix).assign_(value)
+        self.gate(gate, "bias_hh" + suffix).assign_(0.0)
+
+    def keeps(self) -> dict[str, float]:
+        """The gates on which it depends how long a memory lasts: 1 for those that keep when they are open, -1 for those that write."""
+        return {}
 
     # ---- what comes in
 
@@ -219,6 +265,10 @@ class GRUEquations(Equations):
                 raise ValueError(f"{type(self).__name__}: {option}={value!r} is not one of {', '.join(map(repr, known))}")
         self.reset = reset
         self.update = update
+
+    def keeps(self) -> dict[str, float]:
+        """By the convention of z."""
+        return {"z": 1.0 if self.update == "keep" else -1.0}
 
     def step(self, carry: Carry, x: Tensor, w: Any) -> tuple[Carry, Tensor]:
         """r, z, n; h' = z h + (1 - z) n."""
@@ -335,11 +385,11 @@ class LSTMEquations(Equations):
             return
         if not self.bias:
             raise ValueError(f"{type(self).__name__}: forget_bias={value} needs bias=True")
-        for label, start in (("bias_ih", value), ("bias_hh", 0.0)):
-            bias = getattr(self, label + suffix)
-            numbers = bias.numpy().copy()
-            numbers[self.rows("f")] = start
-            bias.assign_(numbers)
+        self.set_gate_bias(suffix, "f", value)
+
+    def keeps(self) -> dict[str, float]:
+        """i writes, unless it is 1 - f."""
+        return {"f": 1.0} if self.coupled else {"f": 1.0, "i": -1.0}
 
 
 class FourGateEquations(Equations):
@@ -360,6 +410,10 @@ class FourGateEquations(Equations):
         H = self.hidden_size
         use: Shapes = {"weight_u": (H, H), "bias_u": (H,)} if self.bias else {"weight_u": (H, H)}
         return super().shapes(input_size) | use
+
+    def keeps(self) -> dict[str, float]:
+        """As in the LSTM."""
+        return {"f": 1.0, "i": -1.0}
 
     def step(self, carry: Carry, x: Tensor, w: Any) -> tuple[Carry, Tensor]:
         """Learn, Forget, Remember, Use."""

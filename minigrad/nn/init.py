@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -172,3 +174,45 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     q, r = np.linalg.qr(random.generator.standard_normal((max(rows, columns), min(rows, columns))))
     q *= np.where(np.diagonal(r) < 0, -1.0, 1.0)  # makes the draw uniform over all orthogonal matrices
     return tensor.assign_(gain * (q.T if rows < columns else q).reshape(tensor.shape))
+
+
+def blocks_(tensor: Tensor, rows: int, start: Callable[[Tensor], Any]) -> Tensor:
+    """`tensor`, of which each block of so many rows is filled by `start` for itself: a weight that holds those of several gates.
+
+    >>> blocks_(Tensor(np.zeros((4, 2))), 2, eye_)
+    tensor([[1., 0.],
+            [0., 1.],
+            [1., 0.],
+            [0., 1.]], dtype=float64)
+    """
+    for at in range(0, len(tensor), rows):
+        start(tensor.detach()[at : at + rows])
+    return tensor
+
+
+def chrono_(layer: Any, steps: int) -> Any:
+    """`layer`, recurrent, with gate biases such that its memories last between 1 and `steps` - 1 steps (Tallec and Ollivier, 2018).
+
+    b_f = log u with u from U[1, steps - 1), one for each unit, and b_i = -b_f: a unit forgets over about u steps. Both stand in
+    bias_ih, and bias_hh is 0 there. With coupled gates there is no b_i; in a GRU the update gate has log u, or -log u where it writes
+    (update="write"). Every layer and direction draws its own. A cell is taken too. Raises ValueError for a layer without biases and for
+    less than 3 steps, TypeError for what has no such gates.
+
+    >>> from minigrad import nn
+    >>> lstm = chrono_(nn.LSTM(3, 4), 100)
+    >>> b = lstm.gate("f", "bias_ih_l0").numpy()
+    >>> bool((0 <= b).all() and (b <= np.log(99)).all()), bool((lstm.gate("i", "bias_ih_l0").numpy() == -b).all())
+    (True, True)
+    """
+    gates = layer.keeps() if hasattr(layer, "keeps") else {}
+    if not gates:
+        raise TypeError(f"chrono_ wants a layer or cell with gates that keep its state, like nn.LSTM or nn.GRU, got {type(layer).__name__}")
+    if not layer.bias:
+        raise ValueError(f"chrono_ starts biases, and this {type(layer).__name__} has bias=False")
+    if not steps >= 3:
+        raise ValueError(f"chrono_: steps={steps} is the longest time to remember, and should be 3 or more")
+    for suffix in layer.all_suffixes():
+        kept = np.log(random.generator.uniform(1.0, steps - 1.0, layer.hidden_size))
+        for gate, sign in gates.items():
+            layer.set_gate_bias(suffix, gate, sign * kept)
+    return layer

@@ -24,6 +24,11 @@ class RNN(RNNEquations, Layers):
     and start from U(-k, k), k = 1 / sqrt(hidden_size). Raises ShapeError, DtypeError and TypeError in words for anything that does not
     fit, ValueError for settings that do not exist.
 
+    Settings that all layers share: `recurrent_init`, "orthogonal" or "identity", starts each gate's block of weight_hh so instead of from
+    U(-k, k) (relu with "identity" is the IRNN of Le, Jaitly and Hinton, 2015). `learned_state=True` makes the state that is used when
+    none is given a parameter, `h_0_l0` and so on, which starts as zeros. With `stateful=True` a call without a state begins where the last
+    one ended, without its history, until `reset_state()`. `merge`, `residual`, `return_sequences` and `return_state`: see Recurrent.
+
     >>> output, h_n = RNN(3, 4, num_layers=2, bidirectional=True)(np.zeros((7, 5, 3), np.float32))
     >>> output.shape, h_n.shape
     ((7, 5, 8), (4, 5, 4))
@@ -83,9 +88,8 @@ class LSTM(LSTMEquations, Layers):
         super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype)
         self.set_options(peephole, coupled, layer_norm, proj_size, activations, cell_clip)
         self.set_form(**form)
-        for layer in range(num_layers):
-            for suffix in self.suffixes(layer):
-                self.set_forget_bias(suffix, forget_bias)
+        for suffix in self.all_suffixes():
+            self.set_forget_bias(suffix, forget_bias)
 
 
 class GRU(GRUEquations, Layers):
@@ -185,6 +189,7 @@ class Recurrent(Layers):
         self.set_form(merge, residual, **form)
         for label, weight in zip(cell.weight_names, cell.weights(""), strict=True):
             setattr(self, label + "_l0", weight)
+        self.start_recurrent("_l0", form.get("recurrent_init"))
 
     @property
     def cell(self) -> Cell:
@@ -202,6 +207,11 @@ class Recurrent(Layers):
         """Those of the cell."""
         return self.cell.recurrent
 
+    @property
+    def gates(self) -> str:  # type: ignore[override]
+        """Those of the cell."""
+        return self.cell.gates
+
     def step(self, carry: Carry, x: Tensor, w: Any) -> tuple[Carry, Tensor]:
         """That of the cell."""
         return self.cell.step(carry, x, w)
@@ -217,6 +227,10 @@ class Recurrent(Layers):
     def shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """Those of the cell."""
         return self.cell.shapes(input_size)
+
+    def keeps(self) -> dict[str, float]:
+        """Those of the cell."""
+        return self.cell.keeps()
 
     def start(self, parameter: Tensor, name: str) -> None:
         """As the cell does."""

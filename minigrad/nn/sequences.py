@@ -66,7 +66,13 @@ class Packing:
 
 
 def packing(who: str, shape: tuple[int, ...], lengths: Any, mask: Any, batch_first: bool) -> Packing | None:
-    """The valid steps of a padded batch whose first two axes are `shape`, by `lengths` (B,) or a `mask` of that shape; None if all are.
+    """The valid steps of a padded batch, by `lengths` or a `mask`; None if all are. Raises what `valid_steps` does."""
+    valid = valid_steps(who, shape, lengths, mask, batch_first)
+    return None if valid.all() else Packing(valid, batch_first)
+
+
+def valid_steps(who: str, shape: tuple[int, ...], lengths: Any, mask: Any, batch_first: bool) -> Any:
+    """Where a step of a padded batch counts, (T, B): by `lengths` (B,), or by a `mask` of `shape`, the batch's first two axes.
 
     Raises ShapeError or DtypeError in words, and TypeError if both are given.
     """
@@ -82,15 +88,13 @@ def packing(who: str, shape: tuple[int, ...], lengths: Any, mask: Any, batch_fir
         if counts.size and (counts.min() < 0 or counts.max() > steps):
             worst = int(np.argmax((counts < 0) | (counts > steps)))
             raise ShapeError(f"{who}: lengths[{worst}] is {counts[worst]}, but the input has {steps} time steps")
-        valid = np.arange(steps)[:, None] < counts[None, :]
-    else:
-        given = np.asarray(mask)
-        axes = "batch, time" if batch_first else "time, batch"
-        if given.dtype != np.bool_ and not np.isin(given, (0, 1)).all():
-            raise DtypeError(
-                f"{who}: a mask is True where a step counts and False where not; got {given.dtype} with other numbers than 0 and 1"
-            )
-        if given.shape != shape:
-            raise ShapeError(f"{who}: mask has shape {given.shape}, expected {shape} = {axes}")
-        valid = (given.T if batch_first else given).astype(bool)
-    return None if valid.all() else Packing(valid, batch_first)
+        return np.arange(steps)[:, None] < counts[None, :]
+    given = np.asarray(mask)
+    axes = "batch, time" if batch_first else "time, batch"
+    if given.dtype != np.bool_ and not np.isin(given, (0, 1)).all():
+        raise DtypeError(
+            f"{who}: a mask is True where a step counts and False where not; got {given.dtype} with other numbers than 0 and 1"
+        )
+    if given.shape != shape:
+        raise ShapeError(f"{who}: mask has shape {given.shape}, expected {shape} = {axes}")
+    return (given.T if batch_first else given).astype(bool)

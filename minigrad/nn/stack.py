@@ -17,8 +17,12 @@ from .equations import Carry, Equations, RNNEquations, packed
 from .inside import Noise, Step, look, probe, shown
 from .layers import check_sizes
 from .sequences import Packing, packing
+from .state import add_first_states, check_stateful, first_states, keep_state, kept_state
 
-FORM = ("merge", "residual", "return_sequences", "return_state", "variational", "recurrent_dropout", "zoneout", "weight_drop")
+FORM = (
+    *("merge", "residual", "return_sequences", "return_state", "variational", "recurrent_dropout", "zoneout", "weight_drop"),
+    *("learned_state", "stateful", "recurrent_init"),
+)
 MERGES = ("concat", "sum", "mul", "ave", None)
 
 
@@ -55,6 +59,9 @@ class Layers(Equations):
         recurrent_dropout: float = 0.0,
         zoneout: float | tuple[float, ...] = 0.0,
         weight_drop: float = 0.0,
+        learned_state: bool = False,
+        stateful: bool = False,
+        recurrent_init: str | None = None,
     ) -> None:
         """Note what becomes of the outputs, and make the weights; raises ValueError for settings that do not exist."""
         if merge not in MERGES:
@@ -67,14 +74,23 @@ class Layers(Equations):
             raise ValueError("RNN: recurrent_dropout acts on what gates let in, and there are none: use variational=(0, p, 0)")
         noise = Noise(type(self).__name__, len(self.states), variational, recurrent_dropout, zoneout, weight_drop)
         self.noise = noise if noise.active(True) else None
+        self.learned_state = learned_state
+        self.stateful = stateful
+        check_stateful(self)
         width = self.widths()[0] * (2 if self.bidirectional and merge in ("concat", None) else 1)
         for layer in range(self.num_layers):
             for suffix in self.suffixes(layer):
-                self.add_weights(suffix, width if layer else self.input_size)
+                self.add_weights(suffix, width if layer else self.input_size, recurrent_init)
+        if learned_state:
+            add_first_states(self)
 
     def suffixes(self, layer: int) -> list[str]:
         """How the parameters of a layer end, one for each direction."""
         return [f"_l{layer}", f"_l{layer}_reverse"] if self.bidirectional else [f"_l{layer}"]
+
+    def all_suffixes(self) -> list[str]:
+        """Those of all layers."""
+        return [suffix for layer in range(self.num_layers) for suffix in self.suffixes(layer)]
 
     def __setattr__(self, name: str, value: Any) -> None:
         vars(self)["_again"] = None
@@ -91,17 +107,27 @@ class Layers(Equations):
         `trace` shows all that the step has named (`mg.name`): "f_l0", "c_l1_reverse" ... are constants in the shape of the output, whose
         `.grad` is that of the named value at each step once `backward` has run.
         """
+        if self.stateful and state is None:
+            state = kept_state(self, x)
         plain = lengths is None and mask is None and not all_states and not trace
         if self._again is not None and plain:
             found: tuple[Tensor, Carry] | None = self.again(x, state)
             if found is not None:
+                if self.stateful:
+                    keep_state(self, found[1])
                 return found
         results = self.in_full(x, state, lengths, mask, all_states, trace)
         output, last = results[:2]
+        if self.stateful:
+            keep_state(self, last)
         if settings.ready is not None and plain and self.num_layers == 1 and not self.bidirectional and self.return_state:
             self.get_ready(x, state, output, last)
         kept = results if self.return_state else (output, *results[2:])
         return kept if len(kept) > 1 else output
+
+    def reset_state(self) -> None:
+        """Forget the state of the last call, which `stateful=True` goes on from: the next call begins anew."""
+        keep_state(self, None)
 
     def again(self, x: Any, state: Any) -> Any:
         """One step as it was done before, with other numbers: what a stream of inputs pays; None if anything else is new."""
@@ -189,6 +215,8 @@ class Layers(Equations):
 
     def carries(self, state: Any, batch: int, batched: bool) -> list[Carry]:
         """The initial state as `step` takes it, for each layer and direction."""
+        if state is None and self.learned_state:
+            return first_states(self, batch)
         count = self.num_layers * len(self.suffixes(0))
         axes = "layers x directions, batch, hidden" if batched else "layers x directions, hidden"
         note = " (with batch_first too)" if batched and self.batch_first else ""
@@ -237,6 +265,7 @@ class Layers(Equations):
         """As PyTorch prints it: the sizes, and what differs from the defaults."""
         usual: dict[str, Any] = {"num_layers": 1, "batch_first": False, "dropout": 0.0, "bidirectional": False}
         usual |= {"merge": "concat", "residual": False, "return_sequences": True, "return_state": True}
+        usual |= {"learned_state": False, "stateful": False}
         other = [f"{name}={getattr(self, name)!r}" for name in usual if getattr(self, name) != usual[name]]
         return ", ".join([str(self.input_size), str(self.hidden_size), *other, *self.changed()])
 

@@ -53,3 +53,18 @@ def grow(kind: Any, leaves: Any) -> Tree:
         return {key: grow(item, leaves) for key, item in items}
     values = [grow(item, leaves) for item in items]
     return values if name == "list" else tuple(values) if name == "tuple" else name(*values)
+
+
+def detach(tree: Tree) -> Tree:
+    """The same numbers (the same memory) without their history: a tensor, or a tuple, list or dict of tensors such as a recurrent state.
+
+    What is no tensor, None among it, stays as it is.
+
+    >>> import minigrad as mg
+    >>> w = mg.tensor([2.0], requires_grad=True)
+    >>> h, c = detach((w * 3.0, None))
+    >>> h.requires_grad, c
+    (False, None)
+    """
+    leaves, kind = flatten(tree)
+    return unflatten(kind, [leaf.detach() if isinstance(leaf, Tensor) else leaf for leaf in leaves])
