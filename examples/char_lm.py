@@ -82,7 +82,7 @@ def learn(model, optimizer, x, y, state, clip):
     if not math.isfinite(norm.item()):
         raise Refusal(f"training broke down, with a loss of {loss.item()} and a gradient of norm {norm.item()}: try a smaller --lr")
     optimizer.step()
-    return loss.item(), tuple(part.detach() for part in state) if isinstance(state, tuple) else state.detach()
+    return loss.item(), mg.detach(state)
 
 
 @mg.no_grad()

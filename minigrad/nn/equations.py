@@ -17,8 +17,9 @@ from minigrad.ops import clip, elu, gelu, linear, mean, name, relu, sigmoid, sil
 from minigrad.tape import Tensor
 
 from . import init
+from .gates import Gates
 from .layers import check_sizes, in_dtype
-from .module import Module, Parameter
+from .module import Parameter
 
 Carry = Any  # a tensor h, or a tuple of tensors
 Shapes = dict[str, tuple[int, ...]]
@@ -34,7 +35,6 @@ def identity(x: Tensor) -> Tensor:
     return x
 
 
-RECURRENT = {"orthogonal": init.orthogonal_, "identity": init.eye_}
 ACTIVATIONS: dict[str, Any] = {
     "tanh": tanh,
     "relu": relu,
@@ -54,12 +54,10 @@ def normalised(x: Tensor, gain: Tensor) -> Tensor:
     return d / sqrt(mean(d * d, axis=-1, keepdims=True) + 1e-5) * gain
 
 
-class Equations(Module):
+class Equations(Gates):
     """What cells and layers share: the weights of one direction of one layer, named by a suffix, and checks of what comes in."""
 
-    gates: str  # a letter for each block of rows of the weights
     states: tuple[str, ...]  # names of the tensors in the carry
-    recurrent: tuple[str, ...] = ("weight_hh",)  # the weights that multiply h
     usual: ClassVar[dict[str, Any]] = {}  # settings of the step and their defaults
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool, dtype: Any) -> None:
@@ -117,19 +115,6 @@ class Equations(Module):
             setattr(self, label + suffix, parameter)
         self.start_recurrent(suffix, recurrent_init)
 
-    def start_recurrent(self, suffix: str, how: str | None) -> None:
-        """Start what multiplies the state, block by block, as an orthogonal matrix or as the identity; None leaves it as it is."""
-        if how is None:
-            return
-        if how not in RECURRENT:
-            raise ValueError(f"{type(self).__name__}: recurrent_init={how!r} is not one of {', '.join(map(repr, RECURRENT))}, None")
-        for label in self.recurrent:
-            init.blocks_(getattr(self, label + suffix), self.hidden_size, RECURRENT[how])
-
-    def all_suffixes(self) -> list[str]:
-        """How the parameters end, for each layer and direction."""
-        return [""]
-
     def weights(self, suffix: str) -> tuple[Tensor, ...]:
         """The parameters of one direction of one layer, in the order of `shapes`."""
         return tuple([getattr(self, label + suffix) for label in self.weight_names])
@@ -146,42 +131,6 @@ class Equations(Module):
         """h as the recurrent product reads it: with a mask, if there is one."""
         mask: Tensor | None = getattr(w, "mask_hidden", None)
         return h if mask is None else h * mask
-
-    def rows(self, gate: str) -> slice:
-        """The rows of the weights that belong to a gate."""
-        if gate not in self.gates or len(gate) != 1:
-            has = f"its gates are {', '.join(self.gates)}" if self.gates else "its gates have no names"
-            raise ValueError(f"{self.label()}: there is no gate {gate!r}: {has}")
-        at = self.gates.index(gate) * self.hidden_size
-        return slice(at, at + self.hidden_size)
-
-    def gate(self, gate: str, weight: str) -> Tensor:
-        """The rows of one gate in a weight or bias, as a tensor on the same memory: what is assigned to it is the layer's.
-
-        `gate` is one of the letters in `gates`, `weight` a parameter's name, as "bias_hh_l0". Raises ValueError for a gate that is not
-        there, and for a parameter that has no rows for each gate.
-
-        >>> from minigrad import nn
-        >>> lstm = nn.LSTM(3, 4)
-        >>> nn.init.ones_(lstm.gate("f", "bias_ih_l0"))
-        tensor([1., 1., 1., 1.])
-        >>> nn.init.eye_(lstm.gate("g", "weight_hh_l0")).shape
-        (4, 4)
-        """
-        rows, found = self.rows(gate), vars(self).get(weight)
-        if not isinstance(found, Tensor) or found.shape[:1] != (len(self.gates) * self.hidden_size,):
-            have = [name for name, one in self._own(buffers=False) if one.shape[0] == len(self.gates) * self.hidden_size]
-            raise ValueError(f"{self.label()}: {weight!r} has no rows for each gate; {', '.join(have)} have")
-        return found.detach()[rows]
-
-    def set_gate_bias(self, suffix: str, gate: str, value: Any) -> None:
-        """Start a gate with b_ih + b_hh = value."""
-        self.gate(gate, "bias_ih" + suffix).assign_(value)
-        self.gate(gate, "bias_hh" + suffix).assign_(0.0)
-
-    def keeps(self) -> dict[str, float]:
-        """The gates on which it depends how long a memory lasts: 1 for those that keep when they are open, -1 for those that write."""
-        return {}
 
     # ---- what comes in
 
