@@ -1,4 +1,4 @@
-"""Padded batches (lengths=, mask=) through recurrent layers, against each sequence by itself: the same bits, whatever the padding holds."""
+"""Forms of what recurrent layers give, which steps of a padded batch count, and what is said of mistakes; for bits see test_padding.py."""
 
 from __future__ import annotations
 
@@ -12,113 +12,7 @@ from minigrad import nn
 from minigrad.errors import DtypeError, ShapeError
 from minigrad.nn.sequences import packing
 
-compiled = pytest.mark.skipif(mg.config.kernels() is None, reason="bits of rows are a promise of the compiled kernels")
 I_, H = 3, 4
-
-
-@nn.cell(states="h c", init={"b": nn.init.zeros_}, W="2H I", U="2H H", b="2H")
-def two_states(carry, x, W, U, b):
-    h, c = carry
-    a, n = (mg.linear(x, W, b) + mg.linear(h, U)).split(2, axis=-1)
-    a = mg.sigmoid(a)
-    c = a * c + (1.0 - a) * mg.tanh(n)
-    h = mg.tanh(c)
-    return (h, c), h
-
-
-KINDS: dict[str, Any] = {
-    "RNN": nn.RNN,
-    "LSTM": nn.LSTM,
-    "GRU": nn.GRU,
-    "GRU before write": lambda *a, **k: nn.GRU(*a, reset="before", update="write", **k),
-    "LSTM peephole": lambda *a, **k: nn.LSTM(*a, peephole=True, **k),
-    "LSTM coupled clip": lambda *a, **k: nn.LSTM(*a, coupled=True, cell_clip=0.5, **k),
-    "LSTM norm": lambda *a, **k: nn.LSTM(*a, layer_norm=True, **k),
-    "LSTM projection": lambda *a, **k: nn.LSTM(*a, proj_size=2, **k),
-    "four gates": nn.FourGateLSTM,
-    "own": two_states,
-    "wrapped": lambda i, h, n=1, **k: nn.Recurrent(nn.LSTMCell(i, h, dtype=k.pop("dtype")), n, **k),
-}
-
-
-def masks(seed: int, steps: int, batch: int, holes: bool) -> Any:
-    """(T, B): lengths with zeros and repeats, or any pattern."""
-    rng = np.random.default_rng(seed)
-    if holes:
-        return rng.random((steps, batch)) < rng.random(batch)
-    return np.arange(steps)[:, None] < rng.integers(0, steps + 1, batch)
-
-
-def tensors(state: Any) -> list[Any]:
-    return list(state) if isinstance(state, tuple) else [state]
-
-
-def states_of(layer: Any, batch: int, rng: Any, dtype: Any) -> list[Any]:
-    count = layer.num_layers * (1 + layer.bidirectional)
-    return [rng.standard_normal((count, batch, width)).astype(dtype) for width in layer.widths()]
-
-
-def played(layer: Any, x: Any, states: list[Any], seeds: tuple[Any, list[Any]], **how: Any) -> dict[str, Any]:
-    """Output, last state and all gradients."""
-    layer.zero_grad()
-    leaf = mg.tensor(x, requires_grad=True)
-    first = [mg.tensor(state, requires_grad=True) for state in states]
-    output, last = layer(leaf, tuple(first) if len(first) > 1 else first[0], **how)
-    loss = (output * mg.tensor(seeds[0])).sum()
-    for end, seed in zip(tensors(last), seeds[1], strict=True):
-        loss = loss + (end * mg.tensor(seed)).sum()
-    loss.backward()
-    found = {"output": output.numpy(), "dx": leaf.grad.numpy() if leaf.grad is not None else np.zeros(x.shape, x.dtype)}
-    for k, (end, start) in enumerate(zip(tensors(last), first, strict=True)):
-        found |= {f"last {k}": end.numpy(), f"d first {k}": start.grad.numpy()}
-    weights = {name: p.grad.numpy().copy() if p.grad is not None else np.zeros(p.shape, p.dtype) for name, p in layer.named_parameters()}
-    return found | {"weights": weights}
-
-
-def against_each_alone(layer: Any, mask: Any, seed: int, dtype: Any, by_lengths: bool) -> None:
-    rng = np.random.default_rng([seed, 1])
-    steps, batch = mask.shape
-    x = rng.standard_normal((steps, batch, I_)).astype(dtype)
-    x[~mask] = np.nan
-    states = states_of(layer, batch, rng, dtype)
-    width = layer.widths()[0] * (1 + layer.bidirectional)
-    seeds = rng.standard_normal((steps, batch, width)).astype(dtype), [rng.standard_normal(state.shape).astype(dtype) for state in states]
-    how = {"lengths": mask.sum(axis=0)} if by_lengths else {"mask": mask}
-    got = played(layer, x, states, seeds, **how)
-    assert mg.scan_report().compiled or not mask.any(), mg.scan_report()
-    total: dict[str, Any] = {}
-    for b in range(batch):
-        valid = mask[:, b]
-        assert not got["output"][~valid, b].any() and not got["dx"][~valid, b].any()
-        if not valid.any():
-            for k, state in enumerate(states):
-                assert np.array_equal(got[f"last {k}"][:, b], state[:, b])
-                assert np.array_equal(got[f"d first {k}"][:, b], seeds[1][k][:, b])
-            continue
-        one = [state[:, b : b + 1] for state in states]
-        alone = played(layer, x[valid, b : b + 1], one, (seeds[0][valid, b : b + 1], [s[:, b : b + 1] for s in seeds[1]]))
-        for key in ("output", "dx"):
-            assert np.array_equal(got[key][valid, b], alone[key][:, 0]), (key, b)
-        for key in got:
-            if key.startswith(("last", "d first")):
-                assert np.array_equal(got[key][:, b], alone[key][:, 0]), (key, b)
-        for name, g in alone["weights"].items():
-            total[name] = total.get(name, 0.0) + g
-    for name, want in total.items():
-        bound = 1e-12 if dtype == np.float64 else 2e-6
-        assert np.abs(got["weights"][name] - want).max() <= bound * max(1.0, np.abs(want).max()), name
-
-
-@compiled
-@pytest.mark.parametrize("holes", [False, True], ids=["lengths", "holes"])
-@pytest.mark.parametrize("shape", [(1, False), (2, True), (3, False)], ids=str)
-@pytest.mark.parametrize("kind", KINDS)
-def test_each_sequence_has_the_bits_it_has_alone(kind: str, shape: tuple[int, bool], holes: bool) -> None:
-    layers, both = shape
-    for seed, dtype in enumerate((np.float64, np.float32)):
-        mg.manual_seed(seed)
-        layer = KINDS[kind](I_, H, layers, bidirectional=both, dtype=dtype)
-        against_each_alone(layer, masks(seed, 6, 7, holes), seed, dtype, not holes)
 
 
 @pytest.mark.parametrize("batch_first", [False, True])
