@@ -12,13 +12,16 @@ INLINE T FN(expm1)(T x) {
 
 INLINE T FN(log_sigmoid)(T x) { return -FN(softplus)(-x); }
 
-/* x sigmoid(x) as x e / (1 + e) below 0, where e = exp(x) may be subnormal long before the product is. */
+/* x sigmoid(x) as x e / (1 + e) below 0, where e = exp(x) may be subnormal long before the product is. The last line takes back what
+ * the rounding of 1 + e has cost; 1 - e / 2 is near enough to 1 / (1 + e) for that. */
 INLINE T FN(silu)(T x) {
     const T most = PICK(112.0, 760.0), size = FABS(x) > most ? most : FABS(x); /* beyond, the answer is x or 0 */
     T rest;
     const T e = FN(exp_times)(1, -size, &rest) * rest, product = FN(exp_times)(size, -size, &rest) * rest;
-    const T below = x == -INFINITE ? (T)__builtin_nan("") : -product;
-    return (x < 0 ? below : x) / (1 + e);
+    const T below = x == -INFINITE ? (T)__builtin_nan("") : product;
+    const T d = 1 + e, lost = e - (d - 1), near = 1 - (T)0.5 * e;
+    const T t = MADD((x < 0 ? product : size) * lost, -near * near, (x < 0 ? below : FABS(x)) / d);
+    return FN(from_bits)(FN(bits)(t) | (FN(bits)(x) & SIGN_BIT));
 }
 
 #if BITS == 32
