@@ -142,8 +142,13 @@ class Equations(Gates):
             raise ShapeError(f"{self.label()}: input has {found}, expected input_size={self.input_size}")
         return tensor
 
-    def check_states(self, state: Any, leading: tuple[int, ...], axes: str) -> list[Tensor]:
-        """The tensors of the initial state, one for each name in `states`, of shape (*leading, its width); zeros if none was given."""
+    def check_states(
+        self, state: Any, leading: tuple[int, ...], axes: str, mistaken: tuple[int, ...] | None = None, hint: str = ""
+    ) -> list[Tensor]:
+        """The tensors of the initial state, one for each name in `states`, of shape (*leading, its width); zeros if none was given.
+
+        `hint` is what to say of a state that has the axes `mistaken` in their place.
+        """
         widths = self.widths()
         if state is None:
             return [zeros((*leading, width), dtype=self.dtype) for width in widths]
@@ -158,7 +163,8 @@ class Equations(Gates):
         for label, width, value in zip(self.states, widths, state if several else [state], strict=True):
             tensor, shape = in_dtype(self, value, self.dtype, f"state {label}"), (*leading, width)
             if tensor.shape != shape:
-                raise ShapeError(f"{self.label()}: state {label} has shape {tensor.shape}, expected {shape} = {axes}")
+                note = hint if tensor.shape == (*(mistaken or ()), width) else ""
+                raise ShapeError(f"{self.label()}: state {label} has shape {tensor.shape}, expected {shape} = {axes}{note}")
             found.append(tensor)
         return found
 

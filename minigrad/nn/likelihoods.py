@@ -6,6 +6,7 @@ All take what PyTorch's functions of the same names take, mean the same by it, a
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,23 @@ def class_weights(what: str, weight: Any, input: Tensor) -> Tensor | None:
     if array.shape != (count,):
         raise ShapeError(f"{what}: weight has shape {array.shape}, expected one number for each of the {count} classes: ({count},)")
     return Tensor(array.astype(input.dtype))
+
+
+def warn_of_probabilities(input: Tensor) -> None:
+    """Warn of logits that are probabilities already. The first row is looked at first: it says no to nearly all that are logits."""
+    axis, values = class_axis(input), input._array
+    if axis < 0 or not values.size or values.shape[axis] < 2:
+        return
+    first = values[(0,) * axis + (slice(None),) + (0,) * (input.ndim - axis - 1)]
+    for rows, along in ((first, 0), (values, axis)):
+        if not (rows.min() >= 0.0 and rows.max() <= 1.0 and abs(rows.sum(axis=along) - 1.0).max() < 1e-4):
+            return
+    warnings.warn(
+        "cross_entropy: each row of the input is non-negative and sums to 1, as after a softmax. It takes logits and does the softmax "
+        "itself: leave yours out, or give log(p) to nll_loss",
+        UserWarning,
+        stacklevel=3,
+    )
 
 
 def by_rows(input: Tensor, count: int) -> Tensor:
@@ -105,7 +123,7 @@ def cross_entropy(
     shape of the logits. `weight` (C,) multiplies the losses of each class, and with class numbers the mean is that of the weights.
     Targets equal to `ignore_index` cost nothing and do not count. `label_smoothing` in [0, 1] mixes the target with the uniform
     distribution (Szegedy et al., 2016). Raises ShapeError for shapes that do not belong together and for classes out of range, DtypeError
-    for targets that are neither, ValueError for an unknown reduction.
+    for targets that are neither, ValueError for an unknown reduction. Warns of an input that looks like the result of a softmax.
 
     >>> cross_entropy([[0.0, 0.0], [0.0, 0.0]], [0, 1])
     tensor(0.6931472)
@@ -116,6 +134,7 @@ def cross_entropy(
     if not 0.0 <= label_smoothing <= 1.0:
         raise ValueError(f"cross_entropy: label_smoothing is a share from 0 to 1, got {label_smoothing}")
     (input,) = floating("cross_entropy", logits=input)
+    warn_of_probabilities(input)
     weights = class_weights("cross_entropy", weight, input)
     if input.ndim and np.shape(target) == input.shape and (shares := as_tensor(target)).dtype.kind == "f":
         if ignore_index >= 0:

@@ -71,6 +71,13 @@ def packing(who: str, shape: tuple[int, ...], lengths: Any, mask: Any, batch_fir
     return None if valid.all() else Packing(valid, batch_first)
 
 
+def swapped(batch_first: bool) -> str:
+    """What to say where time and batch seem to have changed places."""
+    if batch_first:
+        return ". If the input is (time, batch, ...), leave batch_first=True out"
+    return ". If the input is (batch, time, ...), batch_first=True says so"
+
+
 def valid_steps(who: str, shape: tuple[int, ...], lengths: Any, mask: Any, batch_first: bool) -> Any:
     """Where a step of a padded batch counts, (T, B): by `lengths` (B,), or by a `mask` of `shape`, the batch's first two axes.
 
@@ -84,10 +91,12 @@ def valid_steps(who: str, shape: tuple[int, ...], lengths: Any, mask: Any, batch
         if counts.dtype.kind not in "iu" and counts.size:
             raise DtypeError(f"{who}: lengths are whole numbers, one for each sequence; got {counts.dtype}")
         if counts.shape != (batch,):
-            raise ShapeError(f"{who}: lengths has shape {counts.shape}, expected ({batch},): one for each sequence of the batch")
+            hint = swapped(batch_first) if counts.shape == (steps,) else ""
+            raise ShapeError(f"{who}: lengths has shape {counts.shape}, expected ({batch},): one for each sequence of the batch{hint}")
         if counts.size and (counts.min() < 0 or counts.max() > steps):
             worst = int(np.argmax((counts < 0) | (counts > steps)))
-            raise ShapeError(f"{who}: lengths[{worst}] is {counts[worst]}, but the input has {steps} time steps")
+            hint = swapped(batch_first) if steps < counts.max() <= batch else ""
+            raise ShapeError(f"{who}: lengths[{worst}] is {counts[worst]}, but the input has {steps} time steps{hint}")
         return np.arange(steps)[:, None] < counts[None, :]
     given = np.asarray(mask)
     axes = "batch, time" if batch_first else "time, batch"
@@ -96,5 +105,6 @@ def valid_steps(who: str, shape: tuple[int, ...], lengths: Any, mask: Any, batch
             f"{who}: a mask is True where a step counts and False where not; got {given.dtype} with other numbers than 0 and 1"
         )
     if given.shape != shape:
-        raise ShapeError(f"{who}: mask has shape {given.shape}, expected {shape} = {axes}")
+        hint = swapped(batch_first) + ", or give mask.T" if given.shape == shape[::-1] else ""
+        raise ShapeError(f"{who}: mask has shape {given.shape}, expected {shape} = {axes}{hint}")
     return (given.T if batch_first else given).astype(bool)

@@ -16,7 +16,7 @@ from .dropout import check_probability, dropout
 from .equations import Carry, Equations, RNNEquations, packed
 from .inside import Noise, Step, look, probe, shown
 from .layers import check_sizes
-from .sequences import Packing, packing
+from .sequences import Packing, packing, swapped
 from .state import add_first_states, check_stateful, first_states, keep_state, kept_state
 
 FORM = (
@@ -154,8 +154,8 @@ class Layers(Equations):
         """`forward`, whatever came before."""
         x, batched = self.checked(x)
         valid = self.valid(x, batched, lengths, mask)
-        batch = x.shape[0 if self.batch_first else 1] if batched else 1
-        first = self.carries(state, batch, batched)
+        batch, steps = (x.shape[:2] if self.batch_first else x.shape[1::-1]) if batched else (1, x.shape[0])
+        first = self.carries(state, batch, steps, batched)
         if valid is None:
             x = self.time_first(x, batched)
             carries = first
@@ -213,14 +213,15 @@ class Layers(Equations):
         """x as (T, B, I)."""
         return x.expand_dims(1) if not batched else x.swapaxes(0, 1) if self.batch_first else x
 
-    def carries(self, state: Any, batch: int, batched: bool) -> list[Carry]:
+    def carries(self, state: Any, batch: int, steps: int, batched: bool) -> list[Carry]:
         """The initial state as `step` takes it, for each layer and direction."""
         if state is None and self.learned_state:
             return first_states(self, batch)
         count = self.num_layers * len(self.suffixes(0))
         axes = "layers x directions, batch, hidden" if batched else "layers x directions, hidden"
         note = " (with batch_first too)" if batched and self.batch_first else ""
-        states = self.check_states(state, (count, batch) if batched else (count,), axes + note)
+        hint = swapped(self.batch_first) if batched and batch != steps else ""
+        states = self.check_states(state, (count, batch) if batched else (count,), axes + note, (count, steps), hint)
         if not batched:
             states = [tensor.expand_dims(1) for tensor in states]
         if count == 1:
