@@ -5,7 +5,7 @@ The operations are entered into a table when minigrad.ops is imported, so that t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
 
@@ -155,7 +155,7 @@ class Arithmetic:
     def __getitem__(self, index: Any) -> Tensor:
         return operators["getitem"](self, index=index)
 
-    # ---- the operations that read well as methods; each is documented as minigrad.<name>
+    # ---- the operations that read well as methods; each is documented as minigrad.<name>, and refuses keywords that it does not have
 
     def exp(self) -> Tensor:
         """`minigrad.exp` of this tensor."""
@@ -229,9 +229,9 @@ class Arithmetic:
         """`minigrad.round` of this tensor."""
         return unary("round", self)
 
-    def clip(self, lo: float | None = None, hi: float | None = None) -> Tensor:
+    def clip(self, lo: float | None = None, hi: float | None = None, **others: Never) -> Tensor:
         """`minigrad.clip` of this tensor."""
-        return operators["clip"](self, lo=lo, hi=hi)
+        return operators["clip"](self, lo=lo, hi=hi, **others)
 
     def astype(self, dtype: Any) -> Tensor:
         """`minigrad.astype` of this tensor."""
@@ -241,194 +241,194 @@ class Arithmetic:
         """`minigrad.clone` of this tensor."""
         return unary("clone", self)
 
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+    def sum(self, axis: Any = None, keepdims: bool = False, **others: Never) -> Tensor:
         """`minigrad.sum` of this tensor."""
-        return operators["sum"](self, axis=axis, keepdims=keepdims)
+        return operators["sum"](self, axis=axis, keepdims=keepdims, **others)
 
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+    def mean(self, axis: Any = None, keepdims: bool = False, **others: Never) -> Tensor:
         """`minigrad.mean` of this tensor."""
-        return operators["mean"](self, axis=axis, keepdims=keepdims)
+        return operators["mean"](self, axis=axis, keepdims=keepdims, **others)
 
-    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+    def max(self, axis: Any = None, keepdims: bool = False, **others: Never) -> Tensor:
         """`minigrad.max` of this tensor."""
-        return operators["max"](self, axis=axis, keepdims=keepdims)
+        return operators["max"](self, axis=axis, keepdims=keepdims, **others)
 
-    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+    def min(self, axis: Any = None, keepdims: bool = False, **others: Never) -> Tensor:
         """`minigrad.min` of this tensor."""
-        return operators["min"](self, axis=axis, keepdims=keepdims)
+        return operators["min"](self, axis=axis, keepdims=keepdims, **others)
 
-    def argmax(self, axis: int | None = None) -> Tensor:
+    def argmax(self, axis: int | None = None, keepdims: bool = False, **others: Never) -> Tensor:
         """`minigrad.argmax` of this tensor."""
-        return operators["argmax"](self, axis=axis)
+        return operators["argmax"](self, axis=axis, keepdims=keepdims, **others)
 
-    def argmin(self, axis: int | None = None) -> Tensor:
+    def argmin(self, axis: int | None = None, keepdims: bool = False, **others: Never) -> Tensor:
         """`minigrad.argmin` of this tensor."""
-        return operators["argmin"](self, axis=axis)
+        return operators["argmin"](self, axis=axis, keepdims=keepdims, **others)
 
-    def prod(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+    def prod(self, axis: Any = None, keepdims: bool = False, **others: Never) -> Tensor:
         """`minigrad.prod` of this tensor."""
-        return operators["prod"](self, axis=axis, keepdims=keepdims)
+        return operators["prod"](self, axis=axis, keepdims=keepdims, **others)
 
-    def any(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+    def any(self, axis: Any = None, keepdims: bool = False, **others: Never) -> Tensor:
         """`minigrad.any` of this tensor."""
-        return operators["any"](self, axis=axis, keepdims=keepdims)
+        return operators["any"](self, axis=axis, keepdims=keepdims, **others)
 
-    def all(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+    def all(self, axis: Any = None, keepdims: bool = False, **others: Never) -> Tensor:
         """`minigrad.all` of this tensor."""
-        return operators["all"](self, axis=axis, keepdims=keepdims)
+        return operators["all"](self, axis=axis, keepdims=keepdims, **others)
 
-    def var(self, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
+    def var(self, axis: Any = None, ddof: float = 0, keepdims: bool = False, **others: Never) -> Tensor:
         """`minigrad.var` of this tensor."""
-        return operators["var"](self, axis=axis, ddof=ddof, keepdims=keepdims)
+        return operators["var"](self, axis=axis, ddof=ddof, keepdims=keepdims, **others)
 
-    def std(self, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
+    def std(self, axis: Any = None, ddof: float = 0, keepdims: bool = False, **others: Never) -> Tensor:
         """`minigrad.std` of this tensor."""
-        return operators["std"](self, axis=axis, ddof=ddof, keepdims=keepdims)
+        return operators["std"](self, axis=axis, ddof=ddof, keepdims=keepdims, **others)
 
-    def norm(self, ord: float = 2, axis: Any = None, keepdims: bool = False) -> Tensor:
+    def norm(self, ord: float = 2, axis: Any = None, keepdims: bool = False, **others: Never) -> Tensor:
         """`minigrad.norm` of this tensor."""
-        return operators["norm"](self, ord=ord, axis=axis, keepdims=keepdims)
+        return operators["norm"](self, ord=ord, axis=axis, keepdims=keepdims, **others)
 
-    def cumsum(self, axis: int | None = None) -> Tensor:
+    def cumsum(self, axis: int | None = None, **others: Never) -> Tensor:
         """`minigrad.cumsum` of this tensor."""
-        return operators["cumsum"](self, axis=axis)
+        return operators["cumsum"](self, axis=axis, **others)
 
-    def argsort(self, axis: int = -1, descending: bool = False) -> Tensor:
+    def argsort(self, axis: int = -1, descending: bool = False, **others: Never) -> Tensor:
         """`minigrad.argsort` of this tensor."""
-        return operators["argsort"](self, axis=axis, descending=descending)
+        return operators["argsort"](self, axis=axis, descending=descending, **others)
 
-    def sort(self, axis: int = -1, descending: bool = False) -> Tensor:
+    def sort(self, axis: int = -1, descending: bool = False, **others: Never) -> Tensor:
         """`minigrad.sort` of this tensor, which it leaves as it is."""
-        return operators["sort"](self, axis=axis, descending=descending)
+        return operators["sort"](self, axis=axis, descending=descending, **others)
 
-    def topk(self, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, Tensor]:
+    def topk(self, k: int, axis: int = -1, largest: bool = True, **others: Never) -> tuple[Tensor, Tensor]:
         """`minigrad.topk` of this tensor."""
-        return operators["topk"](self, k, axis, largest)
+        return operators["topk"](self, k, axis, largest, **others)
 
-    def logsumexp(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+    def logsumexp(self, axis: Any = None, keepdims: bool = False, **others: Never) -> Tensor:
         """`minigrad.logsumexp` of this tensor."""
-        return operators["logsumexp"](self, axis=axis, keepdims=keepdims)
+        return operators["logsumexp"](self, axis=axis, keepdims=keepdims, **others)
 
-    def softmax(self, axis: int = -1) -> Tensor:
+    def softmax(self, axis: int = -1, **others: Never) -> Tensor:
         """`minigrad.softmax` of this tensor."""
-        return operators["softmax"](self, axis=axis)
+        return operators["softmax"](self, axis=axis, **others)
 
-    def log_softmax(self, axis: int = -1) -> Tensor:
+    def log_softmax(self, axis: int = -1, **others: Never) -> Tensor:
         """`minigrad.log_softmax` of this tensor."""
-        return operators["log_softmax"](self, axis=axis)
+        return operators["log_softmax"](self, axis=axis, **others)
 
     def matmul(self, other: Any) -> Tensor:
         """`minigrad.matmul` of this tensor and another."""
         return binary("matmul", self, other)
 
-    def reshape(self, *shape: Any) -> Tensor:
+    def reshape(self, *shape: Any, **others: Never) -> Tensor:
         """`minigrad.reshape` of this tensor."""
-        return operators["reshape"](self, shape=spread(shape))
+        return operators["reshape"](self, shape=spread(shape), **others)
 
-    def transpose(self, *axes: Any) -> Tensor:
+    def transpose(self, *axes: Any, **others: Never) -> Tensor:
         """`minigrad.transpose` of this tensor."""
-        return operators["transpose"](self, axes=spread(axes) or None)
+        return operators["transpose"](self, axes=spread(axes) or None, **others)
 
     @property
     def T(self) -> Tensor:
         """The tensor with its axes in reverse order."""
         return operators["transpose"](self, axes=None)
 
-    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
+    def swapaxes(self, axis1: int, axis2: int, **others: Never) -> Tensor:
         """`minigrad.swapaxes` of this tensor."""
-        return operators["swapaxes"](self, axis1=axis1, axis2=axis2)
+        return operators["swapaxes"](self, axis1=axis1, axis2=axis2, **others)
 
-    def expand_dims(self, axis: Any) -> Tensor:
+    def expand_dims(self, axis: Any, **others: Never) -> Tensor:
         """`minigrad.expand_dims` of this tensor."""
-        return operators["expand_dims"](self, axis=axis)
+        return operators["expand_dims"](self, axis=axis, **others)
 
-    def squeeze(self, axis: Any = None) -> Tensor:
+    def squeeze(self, axis: Any = None, **others: Never) -> Tensor:
         """`minigrad.squeeze` of this tensor."""
-        return operators["squeeze"](self, axis=axis)
+        return operators["squeeze"](self, axis=axis, **others)
 
-    def broadcast_to(self, *shape: Any) -> Tensor:
+    def broadcast_to(self, *shape: Any, **others: Never) -> Tensor:
         """`minigrad.broadcast_to` of this tensor."""
-        return operators["broadcast_to"](self, shape=spread(shape))
+        return operators["broadcast_to"](self, shape=spread(shape), **others)
 
-    def split(self, parts: Any, axis: int = 0) -> tuple[Tensor, ...]:
+    def split(self, parts: Any, axis: int = 0, **others: Never) -> tuple[Tensor, ...]:
         """`minigrad.split` of this tensor."""
-        return operators["split"](self, parts, axis=axis)
+        return operators["split"](self, parts, axis=axis, **others)
 
-    def take(self, indices: Any, axis: int = 0) -> Tensor:
+    def take(self, indices: Any, axis: int = 0, **others: Never) -> Tensor:
         """`minigrad.take` of this tensor."""
-        return operators["take"](self, indices, axis=axis)
+        return operators["take"](self, indices, axis=axis, **others)
 
-    def take_along_axis(self, indices: Any, axis: int = -1) -> Tensor:
+    def take_along_axis(self, indices: Any, axis: int = -1, **others: Never) -> Tensor:
         """`minigrad.take_along_axis` of this tensor."""
-        return operators["take_along_axis"](self, indices, axis=axis)
+        return operators["take_along_axis"](self, indices, axis=axis, **others)
 
-    def scatter_add(self, indices: Any, src: Any, axis: int = -1) -> Tensor:
+    def scatter_add(self, indices: Any, src: Any, axis: int = -1, **others: Never) -> Tensor:
         """`minigrad.scatter_add` of this tensor."""
-        return operators["scatter_add"](self, indices, src, axis=axis)
+        return operators["scatter_add"](self, indices, src, axis=axis, **others)
 
     def masked_fill(self, mask: Any, value: Any) -> Tensor:
         """`minigrad.masked_fill` of this tensor."""
         return operators["masked_fill"](self, mask, value)
 
-    def view(self, *shape: Any) -> Tensor:
+    def view(self, *shape: Any, **others: Never) -> Tensor:
         """`minigrad.reshape` of this tensor, by PyTorch's name."""
-        return operators["reshape"](self, shape=spread(shape))
+        return operators["reshape"](self, shape=spread(shape), **others)
 
-    def flatten(self, start: int = 0, stop: int = -1) -> Tensor:
+    def flatten(self, start: int = 0, stop: int = -1, **others: Never) -> Tensor:
         """`minigrad.flatten` of this tensor."""
-        return operators["flatten"](self, start, stop)
+        return operators["flatten"](self, start, stop, **others)
 
     def ravel(self) -> Tensor:
         """`minigrad.ravel` of this tensor."""
         return operators["ravel"](self)
 
-    def permute(self, *axes: Any) -> Tensor:
+    def permute(self, *axes: Any, **others: Never) -> Tensor:
         """`minigrad.transpose` of this tensor, by PyTorch's name."""
-        return operators["transpose"](self, axes=spread(axes))
+        return operators["transpose"](self, axes=spread(axes), **others)
 
-    def moveaxis(self, source: Any, destination: Any) -> Tensor:
+    def moveaxis(self, source: Any, destination: Any, **others: Never) -> Tensor:
         """`minigrad.moveaxis` of this tensor."""
-        return operators["moveaxis"](self, source, destination)
+        return operators["moveaxis"](self, source, destination, **others)
 
-    def unsqueeze(self, axis: Any) -> Tensor:
+    def unsqueeze(self, axis: Any = None, **others: Never) -> Tensor:
         """`minigrad.expand_dims` of this tensor, by PyTorch's name."""
-        return operators["expand_dims"](self, axis=axis)
+        return operators["expand_dims"](self, axis=axis, **others)
 
-    def chunk(self, chunks: int, axis: int = 0) -> tuple[Tensor, ...]:
+    def chunk(self, chunks: int, axis: int = 0, **others: Never) -> tuple[Tensor, ...]:
         """`minigrad.chunk` of this tensor."""
-        return operators["chunk"](self, chunks, axis)
+        return operators["chunk"](self, chunks, axis, **others)
 
-    def flip(self, axis: Any = None) -> Tensor:
+    def flip(self, axis: Any = None, **others: Never) -> Tensor:
         """`minigrad.flip` of this tensor."""
-        return operators["flip"](self, axis=axis)
+        return operators["flip"](self, axis=axis, **others)
 
-    def roll(self, shift: Any, axis: Any = None) -> Tensor:
+    def roll(self, shift: Any, axis: Any = None, **others: Never) -> Tensor:
         """`minigrad.roll` of this tensor."""
-        return operators["roll"](self, shift=shift, axis=axis)
+        return operators["roll"](self, shift=shift, axis=axis, **others)
 
-    def repeat(self, repeats: Any, axis: int | None = None) -> Tensor:
+    def repeat(self, repeats: Any, axis: int | None = None, **others: Never) -> Tensor:
         """`minigrad.repeat` of this tensor: NumPy's, where PyTorch's method is `tile`."""
-        return operators["repeat"](self, repeats, axis)
+        return operators["repeat"](self, repeats, axis, **others)
 
-    def tile(self, *reps: Any) -> Tensor:
+    def tile(self, *reps: Any, **others: Never) -> Tensor:
         """`minigrad.tile` of this tensor."""
-        return operators["tile"](self, reps=spread(reps))
+        return operators["tile"](self, reps=spread(reps), **others)
 
-    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1, **others: Never) -> Tensor:
         """`minigrad.diagonal` of this tensor."""
-        return operators["diagonal"](self, offset=offset, axis1=axis1, axis2=axis2)
+        return operators["diagonal"](self, offset=offset, axis1=axis1, axis2=axis2, **others)
 
     def trace(self) -> Tensor:
         """`minigrad.trace` of this tensor."""
         return operators["trace"](self)
 
-    def triu(self, k: int = 0) -> Tensor:
+    def triu(self, k: int = 0, **others: Never) -> Tensor:
         """`minigrad.triu` of this tensor."""
-        return operators["triu"](self, k=k)
+        return operators["triu"](self, k=k, **others)
 
-    def tril(self, k: int = 0) -> Tensor:
+    def tril(self, k: int = 0, **others: Never) -> Tensor:
         """`minigrad.tril` of this tensor."""
-        return operators["tril"](self, k=k)
+        return operators["tril"](self, k=k, **others)
 
     def dot(self, other: Any) -> Tensor:
         """`minigrad.dot` of this tensor and another."""

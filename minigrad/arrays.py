@@ -25,6 +25,10 @@ def as_array(data: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarr
             dtype = np.float32
         array = np.array(data, dtype=dtype, copy=copy, order="K" if copy is None else "C")
     except (ValueError, TypeError) as problem:
+        if "inhomogeneous" in str(problem):
+            raise ShapeError(
+                "the rows of a nested list must have one length: fill the shorter ones up, or keep a list of tensors"
+            ) from None
         raise DtypeError(f"cannot make a tensor of {type(data).__name__}: {problem}") from None
     if array.dtype.kind not in "fiub":
         raise DtypeError(f"tensors hold real numbers; this data has dtype {array.dtype}")

@@ -97,6 +97,11 @@ def value_and_grad(function: Callable[..., Any], argnums: int | Sequence[int] = 
     >>> value_and_grad(lambda x: (x * x).sum())(mg.tensor([1.0, 2.0]))
     (tensor(5., op=sum), tensor([2., 4.]))
     """
+    if not callable(function) or isinstance(argnums, Tensor):
+        raise TypeError(
+            "grad takes a function and gives a function, grad(f)(x): of a tensor that is computed, call backward() and read .grad of the "
+            "leaves"
+        )
     many = not isinstance(argnums, int)
     numbers = tuple(argnums) if not isinstance(argnums, int) else (argnums,)
 

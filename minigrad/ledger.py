@@ -40,6 +40,9 @@ def ledger(loss: Tensor, W: Tensor) -> Tensor:
     >>> w.grad
     tensor(2.75)
     """
+    for what, given in (("loss", loss), ("W", W)):
+        if not isinstance(given, Tensor):
+            raise TypeError(f"ledger: {what} must be a tensor, got {type(given).__name__}")
     if W.node is None or W.node.recipe is not None:
         what = "does not require a gradient" if W.node is None else f"is the result of '{W.node.name}'"
         raise TapeError(f"ledger: W must be a leaf that requires a gradient; this tensor of shape {W.shape} {what}")

@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 from numpy import ndarray
 
 from minigrad.arithmetic import Operator
-from minigrad.arrays import as_array, settled
+from minigrad.arrays import as_array, axes_of, settled
 from minigrad.errors import DtypeError, MutationError, ShapeError
+from minigrad.keywords import unknown
 from minigrad.recording import is_recording, tracer
 from minigrad.sparse import Deferred
 from minigrad.tape import Node, Rules, Tensor, Version, entry, the_tracing, wrap
@@ -361,6 +362,13 @@ class Op(Operator):
 
     def apply(self, args: tuple[Any, ...], settings: dict[str, Any]) -> Tensor:
         """Run the kernel, or else the body, and record what gradients will need; a tracer hears of it."""
+        for keyword, value in settings.items():
+            if keyword not in self.settings:
+                if keyword in self.arguments:
+                    raise TypeError(f"{self.name}: '{keyword}' is an array: arrays are given by their place, settings by name")
+                raise unknown(self.name, keyword, self.settings)
+            if node_of(value) is not None:
+                raise DtypeError(self.no_setting(keyword, value))
         if len(args) != self.count and not self.variadic:
             args, settings = self.sorted_out(args, settings)
         out = self.evaluate(args, settings)
@@ -416,12 +424,13 @@ class Op(Operator):
         except (ValueError, IndexError, TypeError) as problem:
             if isinstance(problem, ShapeError | DtypeError):
                 raise
-            given = ", ".join(f"{array.dtype}{array.shape}" if isinstance(array, ndarray) else repr(array) for array in arrays)
-            said = "".join(f", {name}={value!r}" for name, value in settings.items())
-            kind = DtypeError if isinstance(problem, TypeError) else ShapeError
-            raise kind(f"{self.name}({given}{said}): {problem}") from None
+            raise self.refusal(problem, arrays, settings) from None
         if type(result) is not ndarray:
             result = np.asarray(result)
+            if result.dtype.kind not in "fiub":
+                raise DtypeError(
+                    f"{self.name}: the body of an operation returns an array of real numbers, this one returned {result.dtype}"
+                )
         if (
             result.dtype == np.float64
             and "dtype" not in settings
@@ -432,6 +441,34 @@ class Op(Operator):
         if suspect and any(isinstance(array, ndarray) and np.may_share_memory(result, array) for array in arrays):
             return result.copy()  # a body that hands back its argument must not tie the two tensors to one buffer
         return result
+
+    def no_setting(self, name: str, value: Tensor) -> str:
+        """The sentence about a tensor where a plain value is wanted."""
+        return (
+            f"{self.name}: {name}= is a setting, a plain value that gets no gradient, and not a tensor of shape {value.shape}: item() "
+            "takes the number out of a tensor of one element"
+        )
+
+    def refusal(self, problem: Exception, arrays: list[Any], settings: dict[str, Any]) -> Exception:
+        """What NumPy complains of, in words: the operation, what came, what was expected."""
+        shapes = [array.shape for array in arrays if isinstance(array, ndarray)]
+        for name, value in settings.items():
+            if isinstance(value, Tensor):
+                return DtypeError(self.no_setting(name, value))
+        if shapes and settings.get("axis") is not None:
+            axes_of(self.name, settings["axis"], shapes[0])
+        if self.broadcasts:
+            try:
+                np.broadcast_shapes(*shapes)
+            except ValueError:
+                return ShapeError(
+                    f"{self.name}: shapes {', '.join(map(str, shapes))} do not broadcast: from the right, two lengths must be "
+                    "equal, or one of them 1; reshape() makes axes of length 1"
+                )
+        given = ", ".join(f"{array.dtype}{array.shape}" if isinstance(array, ndarray) else repr(array) for array in arrays)
+        said = "".join(f", {name}={value!r}" for name, value in settings.items())
+        why = "not all of this is numbers" if "ufunc" in str(problem) else str(problem)
+        return (DtypeError if isinstance(problem, TypeError) else ShapeError)(f"{self.name}({given}{said}): {why}")
 
     def constants(self, arrays: list[Any]) -> list[Any]:
         """Arguments that are not tensors: Python numbers stay weak beside an array, the rest becomes arrays."""
@@ -453,7 +490,7 @@ class Op(Operator):
         """Settings given by position, as NumPy allows: `sum(x, 0)`."""
         count = len(self.arguments)
         if len(args) < count:
-            raise TypeError(f"{self.name}() wants {count} arrays ({', '.join(self.arguments)}), got {len(args)}")
+            raise TypeError(f"{self.name}() wants {count} arrays ({', '.join(self.arguments)}) by their place, got {len(args)}")
         if len(args) - count > len(self.settings):
             raise TypeError(
                 f"{self.name}() takes {count} arrays and the settings {', '.join(self.settings) or 'none'}; got {len(args)} positional"
@@ -477,7 +514,7 @@ class Operation(Op):
     __wrapped__ = property(lambda self: self.body)
 
 
-def op(*, broadcasts: bool = False, view: bool = False, **rules: Any) -> Callable[[Callable[..., Any]], Op]:
+def op(*bare: Never, broadcasts: bool = False, view: bool = False, **rules: Any) -> Callable[[Callable[..., Any]], Op]:
     """Declare an operation: decorate its NumPy body, with a rule (or None) for each array argument.
 
     >>> import minigrad as mg
@@ -489,11 +526,14 @@ def op(*, broadcasts: bool = False, view: bool = False, **rules: Any) -> Callabl
     >>> x.grad
     tensor(12.)
     """
-
+    if bare:
+        raise TypeError(
+            "op stands before a body with a rule for each of its arguments, by name: @op(x=lambda g, x: ...), None for no derivative"
+        )
     return lambda body: Operation(body, rules, broadcasts, view)
 
 
-def elementwise(**rules: Any) -> Callable[[Callable[..., Any]], Op]:
+def elementwise(*bare: Never, **rules: Any) -> Callable[[Callable[..., Any]], Op]:
     """Declare an operation that works element by element and broadcasts: each gradient is summed to its argument's shape.
 
     >>> import minigrad as mg
@@ -505,4 +545,4 @@ def elementwise(**rules: Any) -> Callable[[Callable[..., Any]], Op]:
     >>> b.grad
     tensor(6.)
     """
-    return op(broadcasts=True, **rules)
+    return op(*bare, broadcasts=True, **rules)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.errors import DtypeError
 from minigrad.recording import tracer
 from minigrad.tape import Tensor, wrap
 
@@ -13,12 +14,14 @@ generator = np.random.Generator(np.random.PCG64())
 
 
 def manual_seed(seed: int) -> None:
-    """Start the generator afresh from `seed`: the same seed gives the same run.
+    """Start the generator afresh from `seed`, a whole number of 0 or more: the same seed gives the same run.
 
     >>> manual_seed(0); a = generator.random(); manual_seed(0); a == generator.random()
     True
     """
-    generator.bit_generator.state = np.random.PCG64(seed).state
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"manual_seed: a seed is a whole number of 0 or more, got {seed!r}")
+    generator.bit_generator.state = np.random.PCG64(int(seed)).state
 
 
 def get_rng_state() -> dict[str, Any]:
@@ -41,7 +44,11 @@ def draw(method: str, shape: tuple[int, ...], dtype: Any, *bounds: int) -> Tenso
     >>> draw("random", (2,), np.float32).shape
     (2,)
     """
-    tensor = wrap(np.asarray(getattr(generator, method)(*bounds, shape, np.dtype(dtype))), None)
+    try:
+        tensor = wrap(np.asarray(getattr(generator, method)(*bounds, shape, np.dtype(dtype))), None)
+    except TypeError:
+        kind = "whole numbers, int64 for example" if method == "integers" else "float32 or float64"
+        raise DtypeError(f"random numbers of this kind are {kind}, got dtype={dtype!r}") from None
     watcher = tracer.get()
     if watcher is not None:
         watcher.draw(tensor, method, shape, dtype, *bounds)

@@ -71,6 +71,8 @@ def show(tensor: Tensor, *, unroll: bool = False) -> None:
     ...       t=1     add               ... -             (2,)                                        0
     total: 5 entries, 24 bytes kept
     """
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"show prints the tape behind a tensor, got {type(tensor).__name__}")
     if tensor.node is None:
         raise TapeError("show: this tensor has no tape: nothing that requires a gradient led to it")
     if unroll:

@@ -21,7 +21,7 @@ SHAPES = [
     ),
     (lambda: X.permute(0, 0), "transpose: axes=(0, 0) should list all 2 axes of shape (3, 4) in their new order; to exchange two there is"),
     (lambda: mg.swapaxes(X, 0, 2), "swapaxes: axes 0 and 2 of shape (3, 4): axes run from -2 to 1"),
-    (lambda: mg.expand_dims(X, 5), "expand_dims(float32(3, 4), axis=5): axis 5 is out of bounds"),
+    (lambda: mg.expand_dims(X, 5), "expand_dims: axis=5 for shape (3, 4): the result's axes run from -3 to 2"),
     (lambda: mg.squeeze(X, 0), "squeeze: axis=0 of shape (3, 4): only axes of length 1 can go"),
     (lambda: mg.squeeze(X, 3), "squeeze: axis 3 " + AXES),
     (lambda: mg.broadcast_to(X, (3, 5)), "broadcast_to: shape (3, 4) does not stretch to (3, 5): from the right"),

@@ -9,7 +9,7 @@ import minigrad as mg
 from minigrad import ops
 
 X = mg.ones(3, 4)
-AXIS = r"\(float32\(3, 4\).*axis=2.*\): axis 2 is out of bounds for array of dimension 2"
+AXIS = r": axis 2 of a tensor of shape \(3, 4\): axes run from -2 to 1"
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def test_text_is_no_tensor(name):
         ),
         (lambda: X.topk(1, axis=2), mg.ShapeError, r"topk: 1 elements along axis 2 of a tensor of shape \(3, 4\)"),
         (lambda: mg.topk(1.0, 1), mg.ShapeError, r"topk: 1 elements along axis -1 of a tensor of shape \(\)"),
-        (lambda: mg.add(X, mg.ones(3)), mg.ShapeError, r"add\(float32\(3, 4\), float32\(3,\)\): .*\(3,4\) \(3,\)"),
-        (lambda: mg.silu(), TypeError, r"silu\(\) wants 1 arrays \(x\), got 0"),
+        (lambda: mg.add(X, mg.ones(3)), mg.ShapeError, r"add: shapes \(3, 4\), \(3,\) do not broadcast: from the right"),
+        (lambda: mg.silu(), TypeError, r"silu\(\) wants 1 arrays \(x\) by their place, got 0"),
         (lambda: mg.elu(X, 1.0, 2.0), TypeError, r"elu\(\) takes 1 arrays and the settings alpha; got 3 positional"),
         (lambda: ~X, mg.DtypeError, r"~ combines booleans, got float32: compare first"),
         (lambda: X & X, mg.DtypeError, r"& combines booleans, got float32"),

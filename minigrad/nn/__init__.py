@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from minigrad.keywords import word
+
 from . import functional, init, utils
 from .activations import ELU, GELU, SELU, Hardtanh, LeakyReLU, LogSigmoid, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from .cells import FourGateLSTMCell, GRUCell, LSTMCell, RNNCell
@@ -134,3 +136,5 @@ __all__ = [
     "triplet_margin_loss",
     "utils",
 ]
+
+word(globals(), __all__)

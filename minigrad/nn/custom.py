@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.errors import ShapeError
 from minigrad.scan.known import fingerprint
 from minigrad.tape import Tensor
 
@@ -53,13 +54,31 @@ class FunctionEquations(Equations):
         seen = self.read(first, w)
         if seen is not first:
             carry = (seen, *others) if others else seen
-        result: tuple[Carry, Tensor] = type(self).function(carry, x, **{label: getattr(w, label) for label in self.dimensions}, **options)
-        return result
+        result = type(self).function(carry, x, **{label: getattr(w, label) for label in self.dimensions}, **options)
+        self.check_result(carry, result)
+        after: tuple[Carry, Tensor] = result
+        return after
+
+    def check_result(self, carry: Carry, result: Any) -> None:
+        """Refuse what is no (carry, y) with a carry like the one that came."""
+        name = type(self).__name__
+        if type(result) is not tuple or len(result) != 2:
+            raise TypeError(f"{name}: the function should return a pair (carry, y), got {said(result)}")
+        before, after = [tuple(one) if isinstance(one, tuple | list) else (one,) for one in (carry, result[0])]
+        if [getattr(one, "shape", None) for one in after] != [one.shape for one in before]:
+            raise ShapeError(f"{name}: the function got as carry {said(carry)} and returned {said(result[0])}: the shapes should be equal")
 
     def known(self) -> tuple[Any, tuple[Tensor, ...]]:
         """By all that the function can reach, where that can be told."""
         key, reach = fingerprint(type(self).function)
         return (None if key is None else (key, self.options())), reach
+
+
+def said(value: Any) -> str:
+    """Tensors by their shapes, anything else by its type."""
+    if isinstance(value, tuple | list):
+        return f"({', '.join(map(said, value))})"
+    return f"a tensor of shape {value.shape}" if isinstance(value, Tensor) else type(value).__name__
 
 
 def size_of(part: str, sizes: dict[str, int]) -> int:

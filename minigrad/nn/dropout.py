@@ -16,8 +16,8 @@ from .module import Module
 
 def check_probability(p: float, what: str) -> None:
     """Refuse what is no probability."""
-    if not 0.0 <= p <= 1.0:
-        raise ValueError(f"{what}: p is the probability to zero an element, from 0 to 1; got {p}")
+    if not isinstance(p, int | float | np.number) or not 0.0 <= p <= 1.0:
+        raise ValueError(f"{what}: p is the probability to zero an element, from 0 to 1; got {p!r}")
 
 
 def dropout(x: Any, p: float = 0.5, training: bool = True) -> Tensor:

@@ -13,6 +13,7 @@ import numpy as np
 
 from minigrad import ops
 from minigrad.errors import ShapeError
+from minigrad.keywords import word
 from minigrad.ops import linear, log_sigmoid, relu, selu, sigmoid, silu, tanh
 from minigrad.ops.creation import as_tensor
 from minigrad.tape import Tensor
@@ -178,3 +179,5 @@ __all__ = [
     "tanh",
     "triplet_margin_loss",
 ]
+
+word(globals(), __all__)

@@ -13,12 +13,21 @@ from minigrad.errors import ShapeError
 from minigrad.tape import Tensor
 
 
+def check_tensor(function: str, tensor: Any) -> None:
+    """Refuse what is no tensor."""
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"{function} fills a tensor in place, got {type(tensor).__name__}")
+
+
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     """`tensor`, filled with draws from U[a, b).
 
     >>> bool((uniform_(Tensor([0.0, 0.0]), 1.0, 2.0) >= 1.0).numpy().all())
     True
     """
+    check_tensor("uniform_", tensor)
+    if not a <= b:
+        raise ValueError(f"uniform_: a={a}, b={b}: the first bound should not be above the second")
     return tensor.assign_(random.generator.uniform(a, b, tensor.shape))
 
 
@@ -28,6 +37,9 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     >>> normal_(Tensor([0.0, 0.0]), mean=3.0, std=0.0)
     tensor([3., 3.])
     """
+    check_tensor("normal_", tensor)
+    if not std >= 0:
+        raise ValueError(f"normal_: std={std} should not be negative")
     return tensor.assign_(random.generator.normal(mean, std, tensor.shape))
 
 
@@ -37,6 +49,9 @@ def constant_(tensor: Tensor, value: float) -> Tensor:
     >>> constant_(Tensor([0.0, 0.0]), 0.5)
     tensor([0.5, 0.5])
     """
+    check_tensor("constant_", tensor)
+    if not isinstance(value, int | float | np.number):
+        raise TypeError(f"constant_: value={value!r} should be a number")
     return tensor.assign_(value)
 
 

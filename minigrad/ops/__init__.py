@@ -9,6 +9,7 @@ import numpy as np
 
 from minigrad import config
 from minigrad.arithmetic import operators
+from minigrad.keywords import word
 from minigrad.op import Op
 
 from . import (
@@ -326,6 +327,8 @@ def attach_kernels(module: Any) -> None:
         linalg.matmul.kernel, linalg.linear_.kernel, linalg.outer_sum.kernel = products.matmul, products.linear, products.outer_sum
     operators["iadd"] = getattr(module, "iadd", operator.iadd)
 
+
+word(globals(), __all__)
 
 # Made of operations, and methods too.
 FUNCTIONS = (bmm, chunk, dot, flatten, getitem, masked_fill, moveaxis, ravel, repeat, split, topk, trace)

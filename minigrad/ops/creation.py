@@ -115,6 +115,8 @@ def arange(*bounds: float, dtype: Any = None, requires_grad: bool = False) -> Te
     """
     if len(bounds) == 3 and bounds[2] == 0:
         raise ShapeError(f"arange{bounds}: a step of 0 never arrives; linspace() takes a count instead")
+    if not 1 <= len(bounds) <= 3 or any(isinstance(bound, str) for bound in bounds):
+        raise TypeError(f"arange({', '.join(map(repr, bounds))}): expected numbers: stop, or start and stop, or start, stop and step")
     kind = dtype or (np.float32 if any(isinstance(bound, float) for bound in bounds) else np.int64)
     return made(np.arange(*bounds, dtype=kind), requires_grad)
 
@@ -125,7 +127,7 @@ def linspace(start: float, stop: float, num: int = 50, dtype: Any = np.float32, 
     >>> linspace(0, 1, 5)
     tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
-    if num < 0:
+    if not isinstance(num, int | np.integer) or num < 0:
         raise ShapeError(f"linspace: num={num} is no count of numbers; expected 0 or more")
     return made(np.linspace(float(start), float(stop), num).astype(dtype), requires_grad)
 

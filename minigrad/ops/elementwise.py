@@ -78,7 +78,14 @@ def pow_(a: Any, b: Any) -> Any:
     >>> pow_([1.0, 2.0], 3)
     tensor([1., 8.])
     """
-    return np.power(a, b)
+    try:
+        return np.power(a, b)
+    except ValueError:
+        if np.result_type(a, b).kind == "f":
+            raise
+        raise DtypeError(
+            "pow: whole numbers to negative powers are no whole numbers: take floats, as astype('float32') makes them"
+        ) from None
 
 
 @elementwise(x=lambda g: -g)

@@ -90,7 +90,12 @@ def linear_(x: Any, weight: Any, bias: Any) -> Any:
     out = np.matmul(x.reshape(math.prod(x.shape[:-1]), x.shape[-1]), weight.T).reshape(*x.shape[:-1], len(weight))
     if bias is None:
         return out
-    return np.add(out, bias, out=out if bias.dtype == out.dtype else None)
+    try:
+        return np.add(out, bias, out=out if bias.dtype == out.dtype else None)
+    except ValueError:
+        raise ShapeError(
+            f"linear: bias has shape {bias.shape}, weight {weight.shape}: expected a bias of shape {weight.shape[:1]}"
+        ) from None
 
 
 def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:

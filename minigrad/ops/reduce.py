@@ -278,6 +278,7 @@ def softmax(x: Any, *, axis: int = -1) -> Any:
     tensor([0.5, 0.5])
     """
     if not x.size:
+        np.sum(x, axis=axis)  # refuses an axis that is not there
         return np.array(x)
     top = np.max(x, axis=axis, keepdims=True)
     e = np.exp(x - np.where(top == -np.inf, 0, top))
@@ -293,6 +294,7 @@ def log_softmax(x: Any, *, axis: int = -1) -> Any:
     tensor([-0.6931472, -0.6931472])
     """
     if not x.size:
+        np.sum(x, axis=axis)  # refuses an axis that is not there
         return np.array(x)
     top = np.max(x, axis=axis, keepdims=True)
     shifted = x - np.where(top == -np.inf, 0, top)

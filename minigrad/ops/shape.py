@@ -71,7 +71,15 @@ def expand_dims(x: Any, *, axis: Any) -> Any:
     >>> expand_dims([1.0, 2.0], axis=0).shape
     (1, 2)
     """
-    return x[None] if axis == 0 and type(axis) is int else np.expand_dims(x, axis)  # the first, for which NumPy takes twenty times as long
+    try:
+        return (
+            x[None] if axis == 0 and type(axis) is int else np.expand_dims(x, axis)
+        )  # the first, for which NumPy takes twenty times as long
+    except ValueError:
+        ndim = x.ndim + (len(axis) if isinstance(axis, tuple | list) else 1)
+        raise ShapeError(
+            f"expand_dims: axis={axis} for shape {x.shape}: the result's axes run from {-ndim} to {ndim - 1}, each can be named once"
+        ) from None
 
 
 @op(view=True, x=lambda g, x_shape: reshape(g, shape=x_shape))

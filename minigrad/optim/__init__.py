@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from minigrad.keywords import word
+
 from . import lr_scheduler
 from .adagrad import Adadelta, Adagrad
 from .adam import Adam, Adamax, AdamW
@@ -53,3 +55,5 @@ __all__ = [
     "clip_grad_value_",
     "lr_scheduler",
 ]
+
+word(globals(), __all__)

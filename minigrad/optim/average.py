@@ -31,6 +31,8 @@ class EMA:
     """
 
     def __init__(self, model: Any, decay: float = 0.999) -> None:
+        if not hasattr(model, "named_parameters"):
+            raise TypeError(f"EMA takes a module, got {type(model).__name__}")
         if not 0 <= decay <= 1:
             raise ValueError(f"EMA: decay={decay} should be a number from 0 to 1")
         self.model, self.decay = model, float(decay)

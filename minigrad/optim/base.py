@@ -125,7 +125,8 @@ class Optimizer:
             if option in group and not (isinstance(group[option], int | float | np.number) and 0 <= group[option] < math.inf):
                 raise ValueError(f"{self.name}: {option}={group[option]} should be a finite number that is not negative")
         betas = group.get("betas", (0, 0))
-        if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+        pair = isinstance(betas, tuple | list) and len(betas) == 2
+        if not pair or not all(isinstance(beta, int | float | np.number) and 0 <= beta < 1 for beta in betas):
             raise ValueError(f"{self.name}: betas={betas} should be two numbers from 0 up to, not with, 1")
         if group.get("amsgrad") and "amsgrad" not in self.defaults:
             raise ValueError(f"{self.name} has no option 'amsgrad', and this group asks for it")
@@ -150,7 +151,8 @@ class Optimizer:
         for position, p in enumerate(params):
             which = f"{self.name}: parameter {position} of group {len(self.param_groups)}"
             if not isinstance(p, Tensor):
-                raise TypeError(f"{which} is a {type(p).__name__}, not a tensor")
+                hint = ": pass parameters(), without names" if isinstance(p, tuple) else ""
+                raise TypeError(f"{which} is a {type(p).__name__}, not a tensor{hint}")
             which += f", of shape {p.shape},"
             if not p.is_leaf:
                 raise ValueError(f"{which} is a computed tensor: only leaves can be optimised, so pass what it was computed from")
@@ -192,6 +194,8 @@ class Optimizer:
         array([2.4, 3.2], dtype=float32)
         """
         cause = f"the {self.name} step"
+        if callable(max_norm):
+            raise TypeError(f"{self.name}: step() takes no closure: compute the loss and call backward() before the step")
         due = [(p, p.grad, group) for group in self.param_groups for p in group["params"] if p.grad is not None and p.requires_grad]
         norm, scale = None, 1.0
         if max_norm is not None:

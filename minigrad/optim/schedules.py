@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .base import Optimizer
@@ -105,6 +105,8 @@ class LambdaLR(LRScheduler):
         self, optimizer: Optimizer, lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]], last_epoch: int = -1
     ) -> None:
         self.lr_lambdas = per_group(self, optimizer, "lr_lambda", lr_lambda)
+        if not all(callable(function) for function in self.lr_lambdas):
+            raise TypeError(f"LambdaLR: lr_lambda={lr_lambda!r} should be a function of the number of steps, or a list of them")
         super().__init__(optimizer, last_epoch)
 
     def rate(self, base: float, t: int, group: int) -> float:
@@ -128,6 +130,8 @@ class MultiStepLR(LRScheduler):
     """base times gamma for each of the milestones (numbers of steps) that was reached."""
 
     def __init__(self, optimizer: Optimizer, milestones: Sequence[int], gamma: float = 0.1, last_epoch: int = -1) -> None:
+        if not isinstance(milestones, Iterable):
+            raise TypeError(f"MultiStepLR: milestones={milestones!r} should be a list of numbers of steps")
         self.milestones, self.gamma = sorted(milestones), gamma
         super().__init__(optimizer, last_epoch)
 

@@ -50,6 +50,8 @@ def scan(
     >>> total, sums
     (tensor(6.), tensor([1., 3., 6.]))
     """
+    if not callable(step):
+        raise TypeError(f"scan: step is a function of (carry, x) that returns (carry, y), got {type(step).__name__}")
     return known_scan(*fingerprint(step), step, carry, xs, reverse, length, batch_sizes)
 
 
