@@ -48,7 +48,7 @@ def worded(function: Callable[..., Any], name: str) -> Callable[..., Any]:
             if found is None or found[1] not in keywords:
                 raise
         parameters = inspect.signature(function).parameters.values()
-        raise unknown(name, found[1], [{one.VAR_KEYWORD: "others"}.get(one.kind, one.name) for one in parameters])
+        raise unknown(name, found[1], ["others" if one.kind is one.VAR_KEYWORD else one.name for one in parameters])
 
     return called
 
@@ -60,4 +60,4 @@ def word(space: dict[str, Any], names: Iterable[str]) -> None:
         if inspect.isfunction(value):
             space[name] = worded(value, name)
         elif inspect.isclass(value) and inspect.isfunction(value.__init__):
-            value.__init__ = worded(value.__init__, name)  # type: ignore[misc]
+            value.__init__ = worded(value.__init__, name)  # type: ignore[method-assign]
