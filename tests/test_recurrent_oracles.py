@@ -231,6 +231,20 @@ def test_the_coupled_lstm_is_input_forget_of_onnxruntime(peephole: bool, batch: 
     equals_onnx("LSTM", layer, weights, batch, input_forget=1)
 
 
+def test_a_sequence_of_no_steps_keeps_its_first_state_where_onnxruntime_has_zeros() -> None:
+    """Keras keeps it too (see below). Everything else is the same."""
+    layer = nn.GRU(I_, H)
+    weights = onnx_weights("GRU", random_weights(layer, 0), False)
+    x, h, lengths = np.random.default_rng(0).standard_normal((T, 3, I_)).astype("f"), np.ones((1, 3, H), "f"), [3, 0, 6]
+    given = {"X": x, "initial_h": h, "sequence_lens": np.array(lengths, np.int32), **weights}
+    Y, Y_h = by_onnx("GRU", given, 2, linear_before_reset=1)
+    output, last = layer(x, h, lengths=lengths)
+    close(output, Y[:, 0])
+    assert not Y_h[0, 1].any()
+    Y_h[0, 1] = 1.0
+    close(last, Y_h)
+
+
 @nn.cell(states="h c", W="4H I", U="4H H", b="4H")
 def held(carry: Any, x: Any, W: Any, U: Any, b: Any, *, limit: float = 0.25) -> Any:
     """An LSTM whose gates see sums held in [-limit, limit]: what ONNX calls clip."""

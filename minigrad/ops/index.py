@@ -99,16 +99,19 @@ def getitem(x: Any, index: Any) -> Tensor:
     return getitem_(x, index=index)
 
 
+def by_row(g: Any, x_shape: Any, indices: Any, axis: int) -> tuple[Any, Any]:
+    """The places along `axis` that slices of g belong to, each once, and the sum of its slices."""
+    places = np.asarray(indices, np.intp).reshape(-1) % max(x_shape[axis], 1)
+    if not places.size:
+        return places, 0.0
+    lead = axis % len(x_shape)
+    return summed(places, np.moveaxis(g.reshape((*x_shape[:lead], places.size, *x_shape[lead + 1 :])), lead, 0))
+
+
 def add_rows(buffer: Any, g: Any, x_shape: Any, indices: Any, axis: int) -> None:
     """Add each slice of g to the row of `buffer` it was taken from: sorted, then one sum a row."""
-    rows = np.moveaxis(buffer, axis, 0)
-    places = np.asarray(indices, np.intp).reshape(-1) % max(len(rows), 1)
-    if not places.size:
-        return
-    lead = axis % buffer.ndim
-    source = np.moveaxis(g.reshape((*x_shape[:lead], places.size, *x_shape[lead + 1 :])), lead, 0)
-    places, sums = summed(places, source)
-    rows[places] += sums
+    places, sums = by_row(g, x_shape, indices, axis)
+    np.moveaxis(buffer, axis, 0)[places] += sums
 
 
 def used_rows(g: Any, x_shape: Any, indices: Any, axis: int) -> Rows | None:
@@ -123,7 +126,8 @@ def used_rows(g: Any, x_shape: Any, indices: Any, axis: int) -> Rows | None:
 def scatter_rows(x: Any, indices: Any, *, shape: Any, axis: int = 0) -> Any:
     """Zeros of `shape` with the slices of x added at `indices` along `axis`: the gradient of take.   (k,n),(k) -> (m,n)"""
     out = np.zeros(shape, x.dtype)
-    add_rows(out, x, shape, indices, axis)
+    places, sums = by_row(x, shape, indices, axis)
+    np.moveaxis(out, axis, 0)[places] = sums  # set, not added to zeros: that would take the minus from a zero
     return out
 
 
