@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.errors import ShapeError
+from minigrad.nn.module import Module
 from minigrad.nn.sequence_losses import sequence_cross_entropy, sequence_mse_loss
 from minigrad.nn.sequences import valid_steps
 from minigrad.ops import concatenate
@@ -40,8 +41,8 @@ def tbptt(
     `model(x, state)` returns (output, state), as recurrent layers do; x, y and its output have time on the first axis, on the second with
     `batch_first`. `loss(output, y)` is the mean over steps of the cross entropy if y holds whole numbers, of the squared error if not,
     unless another function is given. For padded batches, `lengths` (B,) or a `mask` as recurrent layers take it: model and loss then
-    get `mask=`, and windows in which no step counts are passed over. Raises ValueError for k2 < k1, ShapeError for an output without
-    time, TypeError for a model without a state.
+    get `mask=`, and windows in which no step counts are passed over. Raises ValueError for k2 < k1 and for layers with stateful=True,
+    ShapeError for an output without time, TypeError for a model without a state.
 
     >>> import minigrad as mg
     >>> model = mg.nn.LSTM(2, 3)
@@ -62,6 +63,8 @@ def tbptt(
             raise ValueError(f"tbptt: {label}={steps!r} is a number of time steps, 1 or more")
     if k2 < k1:
         raise ValueError(f"tbptt: a backward pass over k2={k2} steps every k1={k1} would leave steps without a gradient: k2 >= k1")
+    if isinstance(model, Module) and any(getattr(part, "stateful", False) for part in model.modules()):
+        raise ValueError("tbptt: it carries the state from window to window itself: build the model with stateful=False")
     x, y = (given if isinstance(given, Tensor) else np.asarray(given) for given in (x, y))
     axis = 1 if batch_first else 0
     if min(x.ndim, y.ndim) <= axis or x.shape[axis] != y.shape[axis]:

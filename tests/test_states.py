@@ -226,6 +226,15 @@ def test_detach_goes_through_trees():
         assert np.shares_memory(one.numpy(), old.numpy())
 
 
+def test_a_state_with_history_gets_a_sentence(rng):
+    layer, x = nn.LSTM(I_, H, dtype=np.float64), rng.standard_normal((4, 2, I_))
+    output, state = layer(x)
+    output.sum().backward()
+    with pytest.raises(mg.TapeError, match=r"detach\(\)"):
+        layer(x, state)[0].sum().backward()
+    layer(x, mg.detach(state))[0].sum().backward()
+
+
 # ---- truncated backpropagation
 
 
@@ -386,6 +395,11 @@ def test_the_usual_losses(rng):
         ({"k2": 2.5}, ValueError, "tbptt: k2=2.5 is a number of time steps"),
         ({"k2": 1}, ValueError, r"tbptt: .* k2=1 steps every k1=2 would leave steps without a gradient: k2 >= k1"),
         ({"y": np.zeros((3, 4, 2))}, ShapeError, r"tbptt: x has shape \(4, 4, 3\), y \(3, 4, 2\): both should be \(time, ...\)"),
+        (
+            {"model": nn.LSTM(I_, 2, stateful=True)},
+            ValueError,
+            "tbptt: it carries the state .* itself: build the model with stateful=False",
+        ),
         ({"lengths": [5, 1, 1, 1]}, ShapeError, r"tbptt: lengths\[0\] is 5, but the input has 4 time steps"),
         ({"model": lambda x, state: mg.tensor(x)}, TypeError, r"tbptt: model\(x, state\) should return \(output, state\).*got Tensor"),
         ({"model": lambda x, state: (mg.tensor(x)[0], state)}, ShapeError, r"tbptt: for 2 steps the model's output has shape \(4, 3\)"),
