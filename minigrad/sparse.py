@@ -88,4 +88,6 @@ def summed(places: Array, values: Array) -> tuple[Array, Array]:
     order = np.argsort(places, kind="stable")
     places = places[order]
     starts = np.flatnonzero(np.r_[True, places[1:] != places[:-1]])
+    if starts.size == places.size:  # none comes twice: nothing to add
+        return places, values[order]
     return places[starts], np.add.reduceat(values[order], starts, axis=0)
