@@ -70,7 +70,7 @@ def warn_of_probabilities(input: Tensor) -> None:
         "cross_entropy: each row of the input is non-negative and sums to 1, as after a softmax. It takes logits and does the softmax "
         "itself: leave yours out, or give log(p) to nll_loss",
         UserWarning,
-        stacklevel=3,
+        stacklevel=4,
     )
 
 
