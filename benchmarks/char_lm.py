@@ -44,7 +44,7 @@ class TorchLM(torch.nn.Module):
         super().__init__()
         kind = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[cell]
         self.embedding = torch.nn.Embedding(symbols, embedding)
-        self.rnn = kind(embedding, hidden, num_layers=layers, batch_first=True)
+        self.rnn = kind(embedding, hidden, num_layers=layers)
         self.head = torch.nn.Linear(hidden, symbols)
 
     def forward(self, x, state=None):
@@ -55,8 +55,8 @@ class TorchLM(torch.nn.Module):
 
 def window_loss(model, x, y, state):
     """The example's window_loss."""
-    scores, state = model(torch.tensor(x), state)
-    return torch.nn.functional.cross_entropy(scores.reshape(-1, scores.shape[-1]), torch.tensor(y).reshape(-1)), state
+    scores, state = model(torch.tensor(x.T), state)
+    return torch.nn.functional.cross_entropy(scores.reshape(-1, scores.shape[-1]), torch.tensor(y.T).reshape(-1)), state
 
 
 def learn(model, optimizer, x, y, state, clip):

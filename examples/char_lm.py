@@ -58,19 +58,19 @@ class CharLM(nn.Module):
     def __init__(self, symbols, cell="lstm", embedding=64, hidden=256, layers=1):
         super().__init__()
         self.embedding = nn.Embedding(symbols, embedding)
-        self.rnn = CELLS[cell](embedding, hidden, num_layers=layers, batch_first=True)
+        self.rnn = CELLS[cell](embedding, hidden, num_layers=layers)
         self.head = nn.Linear(hidden, symbols)
 
     def forward(self, x, state=None):
-        """Scores (B, T, V) of what follows each of the characters x (B, T), and the state to go on from."""
+        """Scores (T, B, V) of what follows each of the characters x (T, B), and the state to go on from."""
         out, state = self.rnn(self.embedding(x), state)
         return self.head(out), state
 
 
 def window_loss(model, x, y, state):
     """Mean of -log p(character that came) over a window, and the state after it."""
-    scores, state = model(x, state)
-    return nn.cross_entropy(scores.reshape(-1, scores.shape[-1]), y.reshape(-1)), state
+    scores, state = model(x.T, state)
+    return nn.cross_entropy(scores.reshape(-1, scores.shape[-1]), y.T.reshape(-1)), state
 
 
 def learn(model, optimizer, x, y, state, clip):
@@ -78,10 +78,10 @@ def learn(model, optimizer, x, y, state, clip):
     loss, state = window_loss(model, x, y, state)
     optimizer.zero_grad()
     loss.backward()
-    norm = optim.clip_grad_norm_(model.parameters(), clip, error_if_nonfinite=False)
-    if not math.isfinite(norm.item()):
-        raise Refusal(f"training broke down, with a loss of {loss.item()} and a gradient of norm {norm.item()}: try a smaller --lr")
-    optimizer.step()
+    try:
+        optimizer.step(max_norm=clip)
+    except RuntimeError as problem:
+        raise Refusal(f"training broke down, with a loss of {loss.item()}: try a smaller --lr ({problem})") from problem
     return loss.item(), mg.detach(state)
 
 
@@ -102,8 +102,8 @@ def write(model, vocabulary, prompt, length, temperature, top_k=None):
     fed = text = vocabulary.encode(prompt)
     state = None
     for _ in range(length):
-        scores, state = model(fed[None], state)
-        last = scores.numpy()[0, -1].astype(np.float64)
+        scores, state = model(fed[:, None], state)
+        last = scores.numpy()[-1, 0].astype(np.float64)
         with np.errstate(over="ignore"):  # a temperature next to 0 leaves the best symbol alone
             last = (last - last.max()) / temperature
         if top_k is not None and top_k < len(last):
