@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -123,6 +124,22 @@ def agrees(case: Case) -> None:
     curves = mg.hvp(case.by_ours, leaves, as_leaves(case.cut(v)))
     for label, got, want in zip(labels, curves, case.cut(hessian_vector_product(case.by_plain)(case.vector, v)), strict=True):
         assert distance(got, want) < 1e-10, label
+
+
+@pytest.mark.parametrize("label", [label for label in VARIANTS if "stack" not in label])
+def test_each_cell_takes_the_step_of_its_layer(label: str) -> None:
+    """One step of plain NumPy, of a batch and of a row without one."""
+    variant, rng = VARIANTS[label], np.random.default_rng(2)
+    made = getattr(variant.make, "Cell", None) or getattr(nn, variant.make.__name__ + "Cell")
+    cell = made(I_, H, dtype="float64", **variant.options)
+    cell.load_state_dict({name: rng.standard_normal(p.shape) for name, p in cell.named_parameters()})
+    x, states = rng.standard_normal((B, I_)), [rng.standard_normal((B, n)) for n in cell.widths()]
+    weights = SimpleNamespace(**{name: p.numpy() for name, p in cell.named_parameters()})
+    want, _ = variant.step(states, x, weights, **variant.options)
+    batch, row = (cell(x[k], tuple(s[k] for s in states) if len(states) > 1 else states[0][k]) for k in (slice(None), 1))
+    for got, alone, expected in zip(*[part if isinstance(part, tuple) else (part,) for part in (batch, row)], want, strict=True):
+        assert distance(got, expected) < 1e-12
+        assert distance(alone, expected[1]) < 1e-12
 
 
 def test_no_activation_and_no_option_is_left_out() -> None:
