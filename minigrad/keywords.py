@@ -17,6 +17,7 @@ TWINS = (
 REASONS = {
     "device": "all is computed on the CPU, leave it out",
     "out": "a result is always a new tensor, leave it out",
+    "inplace": "a result is always a new tensor, leave it out",
     "input": "arrays are given by their place",
     "other": "arrays are given by their place",
     "closure": "call backward() before the step",

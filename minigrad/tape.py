@@ -358,6 +358,8 @@ class Tensor(Arithmetic):
                 "result with stack(), concatenate() or where(), or detach() the value"
             )
         array = np.asarray(value._array if isinstance(value, Tensor) else value)
+        if array.dtype.kind not in "fiub":
+            raise DtypeError(f"{cause}: a tensor of {self.dtype} holds real numbers, got {array.dtype}")
         try:
             np.broadcast_to(array, self._array[index].shape)
         except ValueError:

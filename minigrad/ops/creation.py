@@ -21,6 +21,15 @@ def made(array: Any, requires_grad: bool) -> Tensor:
     return tensor.requires_grad_() if requires_grad else tensor
 
 
+def known(dtype: Any) -> np.dtype[Any]:
+    """A dtype, refused in words if NumPy knows none of that name."""
+    try:
+        found: np.dtype[Any] = np.dtype(dtype)
+    except TypeError:
+        raise DtypeError(f"there is no dtype {dtype!r}: float32, float64, int64 and bool are some that there are") from None
+    return found
+
+
 def lengths(*shape: Any) -> tuple[int, ...]:
     """A shape as lengths, refused in words if it is none."""
     try:
@@ -76,7 +85,7 @@ def zeros(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> 
     >>> zeros(2)
     tensor([0., 0.])
     """
-    return made(np.zeros(lengths(*shape), dtype), requires_grad)
+    return made(np.zeros(lengths(*shape), known(dtype)), requires_grad)
 
 
 def ones(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
@@ -85,15 +94,15 @@ def ones(*shape: Any, dtype: Any = np.float32, requires_grad: bool = False) -> T
     >>> ones(2)
     tensor([1., 1.])
     """
-    return made(np.ones(lengths(*shape), dtype), requires_grad)
+    return made(np.ones(lengths(*shape), known(dtype)), requires_grad)
 
 
 def filled(shape: Any, value: Any, dtype: Any) -> Any:
     """An array of one number."""
     try:
-        return np.full(lengths(shape), value, dtype)
+        return np.full(lengths(shape), value, known(dtype))
     except (ValueError, TypeError) as problem:
-        if isinstance(problem, ShapeError):
+        if isinstance(problem, ShapeError | DtypeError):
             raise
         raise DtypeError(f"full: one number is wanted, got {value!r}") from None
 
@@ -146,7 +155,7 @@ def eye(n: int, m: int | None = None, k: int = 0, dtype: Any = np.float32, requi
 def like(x: Any, dtype: Any) -> tuple[tuple[int, ...], Any]:
     """The shape of x, and `dtype` or else the dtype of x."""
     x = as_tensor(x)
-    return x.shape, x.dtype if dtype is None else dtype
+    return x.shape, x.dtype if dtype is None else known(dtype)
 
 
 def zeros_like(x: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -236,6 +245,8 @@ def randint(low: int, high: Any = None, size: Any = (), dtype: Any = np.int64) -
     if isinstance(high, tuple | list):
         high, size = None, high
     first, last = (0, low) if high is None else (low, high)
+    if not all(isinstance(bound, int | float | np.number) for bound in (first, last)):
+        raise DtypeError(f"randint: the bounds are whole numbers, got {first!r} and {last!r}")
     if first >= last:
         raise ShapeError(f"randint: there is no whole number from {first} up to, not with, {last}")
     return random.draw("integers", lengths(size), dtype, int(first), int(last))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.arrays import bare_index
+from minigrad.arrays import axis_of, bare_index
 from minigrad.errors import DtypeError, ShapeError
 from minigrad.op import Into, op
 from minigrad.sparse import Rows, summed
@@ -149,6 +149,7 @@ def take(x: Any, indices: Any, *, axis: int = 0) -> Any:
     try:
         return np.take(x, indices, axis)
     except TypeError:
+        axis_of("take", axis, x.shape)
         kind = np.asarray(indices).dtype
         raise DtypeError(f"take: indices are whole numbers, got {kind}: astype('int64') makes them of others") from None
     except IndexError as problem:

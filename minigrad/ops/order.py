@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.errors import ShapeError
+from minigrad.errors import DtypeError, ShapeError
 from minigrad.op import op
 from minigrad.tape import Tensor
 
@@ -80,6 +80,8 @@ def topk(x: Any, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, 
     (tensor([3., 2.]), tensor([1, 2]))
     """
     x = as_tensor(x)
+    if not isinstance(k, int | np.integer) or not isinstance(axis, int | np.integer):
+        raise DtypeError(f"topk: k and axis are whole numbers, got k={k!r}, axis={axis!r}")
     if not x.ndim or not -x.ndim <= axis < x.ndim or not 0 <= k <= x.shape[axis]:
         raise ShapeError(f"topk: {k} elements along axis {axis} of a tensor of shape {x.shape}: k runs from 0 to the length of that axis")
     order = argsort(x, axis=axis, descending=largest)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.arrays import axes_of, axis_of
-from minigrad.errors import ShapeError
+from minigrad.errors import DtypeError, ShapeError
 from minigrad.op import op
 from minigrad.tape import Tensor
 
@@ -220,6 +220,8 @@ def split(x: Any, parts: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ..
             raise ShapeError(f"split: axis {axis} of shape {x.shape} has length {length}, which does not divide into {parts} equal parts")
         bounds = list(range(0, length + 1, length // parts)) if length else [0] * (parts + 1)
     else:
+        if isinstance(parts, str | float) or not all(isinstance(place, int | np.integer | Tensor) for place in parts):
+            raise DtypeError(f"split: {parts!r} should be a number of equal parts, or a list of the places to cut at")
         bounds = [0, *parts, length]
     return between(x, bounds, axis)
 

@@ -76,11 +76,11 @@ def measured(
     grads: list[tuple[str, Tensor]], max_norm: float, order: float = 2.0, error_if_nonfinite: bool = True, cause: str = "clip_grad_norm_"
 ) -> tuple[float, float]:
     """The norm of named gradients together, and the factor, at most 1, that makes it at most `max_norm`."""
-    for what, number in (("max_norm", max_norm), ("norm_type", order)):
-        if not isinstance(number, int | float | np.number | np.ndarray | Tensor):
-            raise TypeError(f"{cause}: {what}={number!r} should be a number")
-    max_norm, given = float(max_norm), order
-    order = float(order)
+    given = order
+    try:
+        max_norm, order = float(max_norm), float(order)
+    except (TypeError, ValueError):
+        raise TypeError(f"{cause}: max_norm={max_norm!r} and norm_type={order!r} should be numbers") from None
     if not max_norm >= 0:
         raise ValueError(f"{cause}: max_norm={max_norm} should not be negative")
     if not order > 0:
