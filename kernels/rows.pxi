@@ -35,6 +35,33 @@ def logsumexp(x, /):
     return rows_op(x, OP_logsumexp)
 
 
+def add_rows(out, x, places, /):
+    """out[places[k]] += x[k] for each row in turn, in place."""
+    cdef cnp.ndarray a, b, where
+    cdef int kind
+    cdef cnp.npy_intp k, n
+    if not (cnp.PyArray_CheckExact(out) and cnp.PyArray_CheckExact(x) and cnp.PyArray_CheckExact(places)):
+        return NotImplemented
+    a, b, where = <cnp.ndarray>out, <cnp.ndarray>x, <cnp.ndarray>places
+    kind, n = precision(a), last_axis(a)
+    if (kind < 0 or kind != precision(b) or not packed(a) or not packed(b) or not packed(where) or cnp.PyArray_NDIM(a) != 2
+            or cnp.PyArray_NDIM(b) != 2 or last_axis(b) != n or cnp.PyArray_TYPE(where) != cnp.NPY_INTP
+            or cnp.PyArray_SIZE(where) != cnp.PyArray_DIM(b, 0)):
+        return NotImplemented
+    cdef const cnp.npy_intp* rows = <const cnp.npy_intp*>cnp.PyArray_DATA(where)
+    cdef char* target = cnp.PyArray_BYTES(a)
+    cdef const char* source = cnp.PyArray_BYTES(b)
+    cdef cnp.npy_intp bytes = n * cnp.PyArray_ITEMSIZE(a), count = cnp.PyArray_SIZE(where)
+    for k in range(count):
+        if rows[k] < 0 or rows[k] >= cnp.PyArray_DIM(a, 0):
+            return NotImplemented  # the NumPy body says what is wrong
+    cdef BinaryLoop loop = active.loops[kind].binary[OP_add]
+    cdef PyThreadState* state = release(cnp.PyArray_SIZE(b))
+    for k in range(count):
+        loop(target + rows[k] * bytes, 1, source + k * bytes, 1, target + rows[k] * bytes, n)
+    reacquire(state)
+
+
 def sum_to(x, /, shape):
     """x summed over its leading axes to `shape`, the axes behind them."""
     cdef cnp.ndarray a

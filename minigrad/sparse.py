@@ -86,8 +86,23 @@ def summed(places: Array, values: Array) -> tuple[Array, Array]:
     if not places.size:
         return places, values
     order = np.argsort(places, kind="stable")
-    places = places[order]
-    starts = np.flatnonzero(np.r_[True, places[1:] != places[:-1]])
+    ordered = places[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
     if starts.size == places.size:  # none comes twice: nothing to add
-        return places, values[order]
-    return places[starts], np.add.reduceat(values[order], starts, axis=0)
+        return ordered, values[order]
+    rows = ordered[starts]
+    sums = np.zeros((len(rows), *values.shape[1:]), values.dtype)
+    add_up(sums, values, np.searchsorted(rows, places))
+    return rows, sums
+
+
+kernels: dict[str, Any] = {"add_rows": lambda *args: NotImplemented}  # it works in place, so it is no operation's own
+
+
+def add_up(out: Array, values: Array, places: Array) -> None:
+    """out[places[k]] += values[k] for every k: by the kernel, or sorted, then one sum a row."""
+    if kernels["add_rows"](out, values, places) is NotImplemented:
+        order = np.argsort(places, kind="stable")
+        places = places[order]
+        starts = np.flatnonzero(np.r_[True, places[1:] != places[:-1]])
+        out[places[starts]] += np.add.reduceat(values[order], starts, axis=0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import config
+from minigrad import config, sparse
 from minigrad.arithmetic import operators
 from minigrad.keywords import word
 from minigrad.op import Op
@@ -325,6 +325,7 @@ def attach_kernels(module: Any) -> None:
         activations.gelu.kernel = lambda x, approximate="none": module.gelu(x) if approximate == "none" else NotImplemented
         products = config.products()
         linalg.matmul.kernel, linalg.linear_.kernel, linalg.outer_sum.kernel = products.matmul, products.linear, products.outer_sum
+    sparse.kernels["add_rows"] = getattr(module, "add_rows", lambda *args: NotImplemented)
     operators["iadd"] = getattr(module, "iadd", operator.iadd)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from minigrad.arrays import axis_of, bare_index
 from minigrad.errors import DtypeError, ShapeError
 from minigrad.op import Into, op
-from minigrad.sparse import Rows, summed
+from minigrad.sparse import Rows, add_up, summed
 from minigrad.tape import Tensor
 
 
@@ -99,19 +99,23 @@ def getitem(x: Any, index: Any) -> Tensor:
     return getitem_(x, index=index)
 
 
+def placed(g: Any, x_shape: Any, indices: Any, axis: int) -> tuple[Any, Any]:
+    """The places along `axis` that slices of g belong to, and the slices along a first axis."""
+    places = np.asarray(indices, np.intp).reshape(-1) % max(x_shape[axis], 1)
+    lead = axis % len(x_shape)
+    return places, np.moveaxis(g.reshape((*x_shape[:lead], places.size, *x_shape[lead + 1 :])), lead, 0)
+
+
 def by_row(g: Any, x_shape: Any, indices: Any, axis: int) -> tuple[Any, Any]:
     """The places along `axis` that slices of g belong to, each once, and the sum of its slices."""
-    places = np.asarray(indices, np.intp).reshape(-1) % max(x_shape[axis], 1)
-    if not places.size:
-        return places, 0.0
-    lead = axis % len(x_shape)
-    return summed(places, np.moveaxis(g.reshape((*x_shape[:lead], places.size, *x_shape[lead + 1 :])), lead, 0))
+    return summed(*placed(g, x_shape, indices, axis))
 
 
 def add_rows(buffer: Any, g: Any, x_shape: Any, indices: Any, axis: int) -> None:
-    """Add each slice of g to the row of `buffer` it was taken from: sorted, then one sum a row."""
-    places, sums = by_row(g, x_shape, indices, axis)
-    np.moveaxis(buffer, axis, 0)[places] += sums
+    """Add each slice of g to the row of `buffer` it was taken from."""
+    places, slices = placed(g, x_shape, indices, axis)
+    if places.size:
+        add_up(np.moveaxis(buffer, axis, 0), slices, places)
 
 
 def used_rows(g: Any, x_shape: Any, indices: Any, axis: int) -> Rows | None:
