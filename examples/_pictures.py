@@ -132,3 +132,113 @@ def gradient_panel(axes, when, norms, lowest):
     axes.minorticks_off()
     axes.annotate("", (0.3, -0.12), (0.7, -0.12), xycoords="axes fraction", arrowprops={"arrowstyle": "->", "color": GREY, "lw": 1.5})
     axes.text(0.5, -0.17, "the way back", transform=axes.transAxes, ha="center", va="top", color=GREY)
+
+
+# ---- examples/vanishing.py
+
+LINES = {  # the three LSTMs in one colour: the wider, the more open
+    "tanh RNN": ("#D55E00", 4), "GRU": ("#009E73", 4), "LSTM, bias 0": ("#56B4E9", 2.5), "LSTM, bias 1": ("#0072B2", 4),
+    "LSTM, bias 5": ("#00395A", 5.5),
+}  # fmt: skip
+
+
+def vanishing_poster(before, after, path):
+    """What examples/vanishing.py found, on one page. False without matplotlib. before, after: for each net its `way`, `loss` and
+    `error`.
+    """
+    plt = pyplot("what came out")
+    if plt is None:
+        return False
+    style = {"font.size": 13, "axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left", "axes.titlesize": 14}
+    with plt.rc_context(style):
+        figure = plt.figure(figsize=(14, 7.8))
+        steps = len(next(iter(before.values()))["loss"])
+        figure.text(0.03, 0.93, f"What is left of a gradient {steps - 1} steps back", fontsize=23, weight="bold")
+        figure.text(
+            0.03,
+            0.885,
+            "Gates carry a gradient while they are open: set so before training (bias 5), or opened by it. Nets of 64 units.",
+            color=GREY,
+        )
+        grid = figure.add_gridspec(2, 2, width_ratios=(1.45, 1), left=0.065, right=0.955, top=0.8, bottom=0.1, wspace=0.2, hspace=0.45)
+        lowest = max(1e-45, min(1e-32, *(found["way"].min() for found in before.values())))
+        way_panel(figure.add_subplot(grid[:, 0]), "before training: the loss's gradient (lines), the gates' product (dots)", before, lowest)
+        way_panel(figure.add_subplot(grid[0, 1]), "after training", after, lowest, True)
+        tanh_panel(figure.add_subplot(grid[1, 1]), steps - 1, before["tanh RNN"]["way"][0])
+        figure.savefig(path, dpi=110)
+        plt.close(figure)
+    return True
+
+
+def way_panel(axes, title, found, lowest, answers=False):
+    """The gradient's norm at each step, on a logarithmic axis; the gates' product as dots, or the error beside the names."""
+    steps = len(next(iter(found.values()))["loss"])
+    axes.set_title(title)
+    places = {}
+    for kind, (colour, width) in LINES.items():
+        norms = found[kind]["loss"]
+        there = np.flatnonzero(norms)
+        axes.semilogy(there + 1, norms[there], color=colour, lw=width if not answers else 0.75 * width, solid_capstyle="round")
+        if not answers:
+            axes.semilogy(np.arange(1, steps + 1, 3), found[kind]["way"][::3], ".", color=colour, ms=5)
+        places[kind] = np.log10(norms[there[0]])
+    if answers:
+        axes.text(0.97, 0.62, f"error across {steps - 1} steps (1: nothing learned)", transform=axes.transAxes, ha="right", color=GREY)
+    height = -np.inf
+    for rank, kind in enumerate(sorted(places, key=places.get)):
+        look = {"va": "center", "color": LINES[kind][0], "weight": "bold"}
+        if answers:  # the four that have learned lie on each other: a list in the empty half, the least error on top
+            order = sorted(found, key=lambda other: found[other]["error"]).index(kind)
+            place = {"transform": axes.transAxes, "ha": "right"}
+            axes.text(0.97, 0.5 - 0.1 * order, f"{kind}   {found[kind]['error']:.2f}", **place, **look)
+        else:  # names one above the other where lines end close together
+            height = max(places[kind], height - 0.05 * np.log10(lowest)) if rank else places[kind]
+            axes.annotate(kind, (-1, 10.0**height), ha="right", annotation_clip=False, **look)
+    axes.set_ylim(lowest / 10, 1e3)
+    axes.set_yticks(10.0 ** np.arange(0, np.log10(lowest) - 5, -10))
+    axes.yaxis.tick_right()
+    axes.spines["left"].set_visible(False)
+    axes.set_xlim(-steps * (0.0 if answers else 0.24), steps * 1.01)
+    axes.set_xticks([1, steps], ["step 1", f"step {steps}: the loss"])
+    for label, side in zip(axes.get_xticklabels(), ("left", "right"), strict=True):
+        label.set_horizontalalignment(side)
+    axes.minorticks_off()
+
+
+def tanh_panel(axes, steps, way):
+    """tanh and its derivative, and what powers of it come to."""
+    a = np.linspace(-3, 3, 301)
+    axes.set_title("tanh' is 1 at most, and only at 0")
+    axes.plot(a, np.tanh(a), color="0.75", lw=2.5)
+    axes.plot(a, 1 - np.tanh(a) ** 2, color=COLOURS["tanh RNN"], lw=4)
+    axes.text(2.95, 0.86, "tanh", ha="right", va="top", color="0.6")
+    axes.text(-0.75, 0.84, "tanh'", ha="right", color=COLOURS["tanh RNN"], weight="bold")
+    for at, height in ((0.25, -0.2), (0.5, -0.42), (1.0, -0.64)):
+        value = 1 - np.tanh(at) ** 2
+        axes.plot(at, value, "o", color=COLOURS["tanh RNN"], mec="white", ms=8)
+        axes.text(2.95, height, f"tanh'({at:g})$^{{{steps}}}$ = {value**steps:.0e}", color=GREY, ha="right", va="center")
+    axes.set_xlabel(f"its product in the untrained RNN: {way:.0e}; the rest is W_hh", color=GREY, size=12)
+    axes.axhline(0, color="0.85", lw=1, zorder=0)
+    axes.set(xlim=(-3, 3), ylim=(-1.05, 1.08), yticks=(-1, 0, 1))
+
+
+def reber_curves(curves, path):
+    """The share of right strings against the step, for each kind of net and each seed. False without matplotlib."""
+    plt = pyplot("what came out")
+    if plt is None:
+        return False
+    figure, axes = plt.subplots(figsize=(9, 5.5), layout="constrained")
+    for kind, runs in curves.items():
+        for run in runs:
+            steps, shares = zip(*run, strict=True)
+            axes.plot(steps, 100 * np.array(shares), "o-", color=COLOURS[kind], lw=2, ms=4, alpha=0.7)
+        last = 100 * np.mean([run[-1][1] for run in runs])
+        axes.text(steps[-1] * 1.02, last, f"{kind}\n{last:.1f}", color=COLOURS[kind], weight="bold", va="center")
+    axes.axhline(50, color=GREY, lw=1, ls="--", zorder=0)
+    axes.text(steps[-1], 51, "the whole grammar, but no memory of its beginning", color=GREY, ha="right")
+    axes.set(xlabel="training steps", ylim=(-2, 103), xlim=(0, steps[-1] * 1.14))
+    axes.set_title("embedded Reber grammar: new strings without an illegal prediction, in percent", loc="left")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+    return True

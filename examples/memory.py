@@ -26,6 +26,7 @@ import math
 import sys
 from pathlib import Path
 
+import _measure as measure
 import numpy as np
 from _pictures import memory_poster
 from _support import Parser, new_folder, number
@@ -100,16 +101,7 @@ def accuracy(net, gap, count=1000):
 def gradient_norms(net, gap):
     """What comes back of the gradient: its norm by the state after each word, over that by the last state; a mean over 64 sentences."""
     words, country = sentences(64, gap)
-    state, states = None, []
-    for x in net.embedding(words):  # one word at a time, to get hold of every state
-        _, state = net.layer(x[None], state)
-        states.append(state if isinstance(state, tuple) else (state,))
-        for part in states[-1]:
-            part.retain_grad()
-    nn.cross_entropy(net.answer(state), country).backward()
-    gradients = [np.concatenate([part.grad.numpy()[0] for part in parts if part.grad is not None], axis=-1) for parts in states]
-    norms = np.array([np.linalg.norm(g.astype(np.float64), axis=-1).mean() for g in gradients])  # squares of 1e-30 need float64
-    return norms / norms[-1]
+    return measure.gradient_norms(net.layer, net.embedding(words), lambda state: nn.cross_entropy(net.answer(state), country))
 
 
 def reach(asked, right):
