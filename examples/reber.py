@@ -10,7 +10,8 @@ is: the T or P of the beginning, across a string of any length that says nothing
 string counts as right if at every step the likeliest symbol is a legal one. Baselines: a guess among all symbols, and a net that knows all
 of the grammar inside and has no memory of the beginning: right in half of the strings.
 
-Training: 2000 strings, again and again, all of their lengths in one batch (`lengths=`). Asked: 1000 strings that are not among them.
+Training: 8000 strings of 12 symbols on average, all lengths in one batch (`lengths=`). Asked: 1000 that are not among them, and so longer,
+22 on average. A tanh RNN learns this as well as an LSTM: what it cannot learn is in vanishing.py.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ def share_right(net, some):
 def learn(net, known, asked, steps):
     """Adam on batches of the known strings; the share right among `asked` as it grows, ten times in all: (step, share)."""
     optimizer = optim.Adam(net.parameters(), lr=RATE)
+    rate = optim.CosineAnnealingLR(optimizer, steps)  # it falls to 0: the last steps make few new mistakes
     curve = [(0, share_right(net, asked))]
     for step in range(1, steps + 1):
         some = [known[k] for k in mg.random.generator.integers(len(known), size=BATCH)]
@@ -85,6 +87,7 @@ def learn(net, known, asked, steps):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step(max_norm=1.0)
+        rate.step()
         if step % max(1, steps // 10) == 0:
             curve.append((step, share_right(net, asked)))
     return curve
@@ -100,10 +103,10 @@ def main():
     parser = Parser(prog="reber.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     parser.add_argument("--out", type=Path, default=Path("runs/reber"), metavar="DIR", help="folder for the picture (runs/reber)")
     parser.add_argument("--seeds", type=number(int), metavar="N", help="nets of each kind (5; 2 with --quick)")
-    parser.add_argument("--steps", type=number(int), metavar="N", help="training steps a net (1000; 20 with --quick)")
+    parser.add_argument("--steps", type=number(int), metavar="N", help="training steps a net (1500; 20 with --quick)")
     parser.add_argument("--quick", action="store_true", help="hardly any training")
     options = parser.parse_args()
-    seeds, steps = options.seeds or (2 if options.quick else 5), options.steps or (20 if options.quick else 1000)
+    seeds, steps = options.seeds or (2 if options.quick else 5), options.steps or (20 if options.quick else 1500)
     new_folder(options.out, parser)
     mg.set_num_threads(1)  # nets of this size do not repay a second one
 
@@ -113,7 +116,7 @@ def main():
         curves[kind] = []
         for seed in range(seeds):
             mg.manual_seed(seed)
-            known = strings(2000)
+            known = strings(8000)
             curves[kind].append(learn(Speller(kind), known, asked := strings(1000, known), steps))
         last = 100 * np.array([curve[-1][1] for curve in curves[kind]])
         each = " ".join(f"{share:5.1f}" for share in last)
