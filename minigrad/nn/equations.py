@@ -59,6 +59,7 @@ class Equations(Gates):
 
     states: tuple[str, ...]  # names of the tensors in the carry
     usual: ClassVar[dict[str, Any]] = {}  # settings of the step and their defaults
+    _known: Any = None  # what `known` found, until an attribute changes
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool, dtype: Any) -> None:
         super().__init__()
@@ -78,8 +79,16 @@ class Equations(Gates):
 
     def known(self) -> tuple[Any, tuple[Tensor, ...]]:
         """What a scan knows the step by: equal keys mean equal calls, on the weights and the tensors given here; or None."""
-        own = type(self).step  # a subclass may write a step that depends on more
-        return ((own, self.options()) if own in KNOWN and "step" not in vars(self) else None), ()
+        found: Any = self._known
+        if found is None:
+            own = type(self).step  # a subclass may write a step that depends on more
+            found = (own, self.options()) if own in KNOWN and "step" not in vars(self) else False
+            vars(self)["_known"] = found
+        return found or None, ()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        vars(self)["_known"] = None
+        super().__setattr__(name, value)
 
     def widths(self) -> tuple[int, ...]:
         """The features of each state; the first is that of the output."""

@@ -217,7 +217,10 @@ class Layers(Equations):
         """The initial state as `step` takes it, for each layer and direction."""
         if state is None and self.learned_state:
             return first_states(self, batch)
-        count = self.num_layers * len(self.suffixes(0))
+        count = self.num_layers * (2 if self.bidirectional else 1)
+        if state is None:
+            shapes = [(batch, width) for width in self.widths()]
+            return [packed([wrap(np.zeros(shape, self.dtype), None) for shape in shapes]) for _ in range(count)]
         axes = "layers x directions, batch, hidden" if batched else "layers x directions, hidden"
         note = " (with batch_first too)" if batched and self.batch_first else ""
         hint = swapped(self.batch_first) if batched and batch != steps else ""

@@ -190,6 +190,8 @@ class Running:
 
 def span_of(xs: list[Tensor], length: int | None, batch_sizes: Any, carry: list[Tensor]) -> Even:
     """The time steps that xs, `length` and `batch_sizes` agree on. Raises ShapeError or DtypeError if they do not."""
+    if batch_sizes is None and length is None and len(xs) == 1 and xs[0].ndim:
+        return Even(xs[0].shape[0])
     for leaf in xs:
         if not leaf.ndim:
             raise ShapeError("scan: xs holds a tensor of no axis; the first axis of every tensor of xs is time")
