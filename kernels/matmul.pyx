@@ -32,6 +32,7 @@ cdef extern from "gemm.h" nogil:
 cdef double PIECE = 2e9  # floating operations between two looks for signals
 cdef int64_t LOOK = 20000000  # nanoseconds between two looks for signals while others work
 cdef double LARGE = 2e6  # from here on a second thread is worth asking for
+cdef double EACH = 16.0  # floating operations that could be done while an element is packed
 cdef enum:
     SMALL = 16  # rows for which packing the right side would cost more than reading it where it is
 
@@ -45,40 +46,6 @@ cdef void* aligned(ptrdiff_t size) except NULL:
 
 
 include "pool.pxi"
-
-
-cdef class Packed:
-    """The right side of products, (depth, columns), laid out for the micro-kernel; of any strides, float32 or float64."""
-
-    def __cinit__(self, cnp.ndarray b):
-        cdef ptrdiff_t item, width
-        cdef int kind = precision(b)
-        if kind < 0 or cnp.PyArray_NDIM(b) != 2:
-            raise TypeError(f"Packed wants a matrix of float32 or float64, got {b.dtype}{(<object>b).shape}")
-        cdef const Gemm* gemm = gemm_instances[isa_number()][kind]
-        item, width = cnp.PyArray_ITEMSIZE(b), gemm.width
-        self.pack = Pack(gemm, cnp.PyArray_DIM(b, 0), cnp.PyArray_DIM(b, 1), NULL)
-        self.pack.data = aligned((self.pack.columns + width - 1) // width * width * self.pack.depth * item)
-        gemm.pack(cnp.PyArray_BYTES(b), cnp.PyArray_STRIDE(b, 0) // item, cnp.PyArray_STRIDE(b, 1) // item, self.pack.depth,
-                  self.pack.columns, self.pack.data)
-
-    def __dealloc__(self):
-        free(self.pack.data)
-
-
-cdef object key_of(cnp.ndarray b):
-    return (<size_t>cnp.PyArray_BYTES(b), cnp.PyArray_DIM(b, 0), cnp.PyArray_DIM(b, 1), cnp.PyArray_STRIDE(b, 0), cnp.PyArray_STRIDE(b, 1))
-
-
-def packed(cnp.ndarray b, packs, /):
-    """b packed; kept in the dict `packs`, which lives as long as the numbers of b, and found there the next time."""
-    if packs is None:
-        return Packed(b)
-    cdef object key = key_of(b)
-    found = (<dict>packs).get(key)
-    if found is None:
-        found = (<dict>packs)[key] = Packed(b)
-    return found
 
 
 def dense(cnp.ndarray a, dtype):
@@ -138,7 +105,7 @@ cdef struct Product:  # A B, with B as gemm.h reads it, and where the sums start
     const Gemm* gemm
     ptrdiff_t item
     ptrdiff_t whole          # columns of B that are read where they are; those behind them are packed
-    const char* panels
+    char* panels
     char* start
     char* out
     char* buffers            # room of `buffer` bytes for each part
@@ -157,6 +124,16 @@ cdef void some_rows(Product* p, ptrdiff_t first, ptrdiff_t last, char* buffer) n
     if whole < columns:
         p.gemm.gemm(last - first, columns - whole, p.b.rows, a, p.a.row, p.a.column, p.panels, width, p.b.rows * width,
                     NULL if p.start == NULL else p.start + whole * item, 0, out + whole * item, columns, buffer)
+
+
+cdef void part_of_packing(void* task, int k) noexcept nogil:
+    """Part k of the panels of B."""
+    cdef Product* p = <Product*>task
+    cdef ptrdiff_t item = p.item, width = p.gemm.width, columns = p.b.columns - p.whole, panels = (columns + width - 1) // width
+    cdef ptrdiff_t first = panels * k // p.count * width, last = min(panels * (k + 1) // p.count * width, columns)
+    if first < last:
+        p.gemm.pack(p.b.data + (p.whole + first) * p.b.column * item, p.b.row, p.b.column, p.b.rows, last - first,
+                    p.panels + first * p.b.rows * item)
 
 
 cdef void part_of_product(void* task, int k) noexcept nogil:
@@ -200,6 +177,45 @@ cdef shared(PartOf part, void* task, int count, int* stop):
         raise problem
 
 
+cdef class Packed:
+    """The right side of products, (depth, columns), laid out for the micro-kernel; of any strides, float32 or float64."""
+
+    def __cinit__(self, cnp.ndarray b):
+        cdef ptrdiff_t item, width
+        cdef int kind = precision(b)
+        if kind < 0 or cnp.PyArray_NDIM(b) != 2:
+            raise TypeError(f"Packed wants a matrix of float32 or float64, got {b.dtype}{(<object>b).shape}")
+        cdef const Gemm* gemm = gemm_instances[isa_number()][kind]
+        item, width = cnp.PyArray_ITEMSIZE(b), gemm.width
+        self.pack = Pack(gemm, cnp.PyArray_DIM(b, 0), cnp.PyArray_DIM(b, 1), NULL)
+        self.pack.data = aligned((self.pack.columns + width - 1) // width * width * self.pack.depth * item)
+        cdef Product task
+        memset(&task, 0, sizeof(Product))
+        task.gemm, task.item, task.panels = gemm, item, <char*>self.pack.data
+        as_matrix(b, &task.b)
+        cdef double work = EACH * cnp.PyArray_SIZE(b)
+        task.count = 1 if work < LARGE else worth(work, self.pack.columns)
+        shared(part_of_packing, &task, task.count, &task.stop)
+
+    def __dealloc__(self):
+        free(self.pack.data)
+
+
+cdef object key_of(cnp.ndarray b):
+    return (<size_t>cnp.PyArray_BYTES(b), cnp.PyArray_DIM(b, 0), cnp.PyArray_DIM(b, 1), cnp.PyArray_STRIDE(b, 0), cnp.PyArray_STRIDE(b, 1))
+
+
+def packed(cnp.ndarray b, packs, /):
+    """b packed; kept in the dict `packs`, which lives as long as the numbers of b, and found there the next time."""
+    if packs is None:
+        return Packed(b)
+    cdef object key = key_of(b)
+    found = (<dict>packs).get(key)
+    if found is None:
+        found = (<dict>packs)[key] = Packed(b)
+    return found
+
+
 cdef multiply(Product* p, Packed kept, char* out):
     """Pack B unless that was done or is not worth it for a few rows, and multiply, on as many threads as it is worth."""
     cdef char* memory = NULL
@@ -217,8 +233,7 @@ cdef multiply(Product* p, Packed kept, char* out):
             p.panels = <char*>kept.pack.data
         else:
             p.panels = memory = <char*>aligned(rest * p.b.rows * p.item)
-            with nogil:
-                p.gemm.pack(p.b.data + p.whole * p.b.column * p.item, p.b.row, p.b.column, p.b.rows, p.b.columns - p.whole, memory)
+            shared(part_of_packing, p, p.count, &p.stop)
         shared(part_of_product, p, p.count, &p.stop)
     finally:
         free(memory)
