@@ -77,4 +77,12 @@ def extensions() -> list[Extension]:
     return modules
 
 
+def sweep() -> None:
+    """Remove what was compiled of modules that are compiled no longer: beside its source, it would go on being imported."""
+    for path in [path for kind in ("*.so", "*.pyd") for path in Path("minigrad").rglob(kind)]:
+        if ".".join([*path.parent.parts, path.name.split(".")[0]]) not in MODULES:
+            path.unlink()
+
+
+sweep()
 setup(ext_modules=extensions())
