@@ -219,5 +219,7 @@ def test_trace_without_gradients_and_mistakes() -> None:
         twice(I_, H)(np.zeros((T, B, I_), "f"), trace=True)
     with pytest.raises(ValueError, match="zoneout is one probability or 2"):
         nn.LSTM(I_, H, zoneout=(0.1, 0.2, 0.3))
+    with pytest.raises(ValueError, match="use variational"):
+        nn.Recurrent(nn.RNNCell(I_, H), recurrent_dropout=0.2)
     with pytest.raises(ValueError, match="LSTM: variational: p is the probability"):
         nn.LSTM(I_, H, variational=1.5)

@@ -70,7 +70,7 @@ class Layers(Equations):
         self.residual = residual
         self.return_sequences = return_sequences
         self.return_state = return_state
-        if recurrent_dropout and isinstance(self, RNNEquations):
+        if recurrent_dropout and isinstance(vars(self).get("_cell", [self])[0], RNNEquations):
             raise ValueError("RNN: recurrent_dropout acts on what gates let in, and there are none: use variational=(0, p, 0)")
         noise = Noise(type(self).__name__, len(self.states), variational, recurrent_dropout, zoneout, weight_drop)
         self.noise = noise if noise.active(True) else None
