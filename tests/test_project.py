@@ -150,3 +150,10 @@ def test_the_readme_keeps_its_two_commands() -> None:
         block = re.search(rf"<!-- {marker} -->\n```\w*\n(.*?)```", text, re.DOTALL)
         assert block is not None
         assert command in block.group(1)
+
+
+@pytest.mark.skipif(config.kernels() is None, reason="the loops share the compiled kernels")
+def test_the_loops_in_c_of_the_benchmarks_compile_with_the_kernels_headers():
+    code = "import sys; sys.path.insert(0, 'benchmarks'); import _cells_fused as c; print(c.compiler() is None or bool(c.library()))"
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "True", done.stderr[-2000:]

@@ -5,9 +5,9 @@
 
 #define EPS 1e-5f
 #define LANES (VECTOR_BYTES / 4)
-typedef float FN(Lanes) __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
+typedef float FN(Row) __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
 
-INLINE float FN(total)(FN(Lanes) a, FN(Lanes) b) {
+INLINE float FN(added)(FN(Row) a, FN(Row) b) {
     float sum = 0;
     a += b;
     for (int k = 0; k < LANES; k++) sum += a[k];
@@ -17,20 +17,20 @@ INLINE float FN(total)(FN(Lanes) a, FN(Lanes) b) {
 /* The mean of a row, and one over its standard deviation. */
 INLINE float FN(moments)(const float *x, ptrdiff_t n, float *mean) {
     const ptrdiff_t whole = n / (2 * LANES) * (2 * LANES);
-    FN(Lanes) a = {0}, b = {0};
+    FN(Row) a = {0}, b = {0};
     float sum = 0, squares = 0;
     for (ptrdiff_t k = 0; k < whole; k += 2 * LANES)
-        a += *(const FN(Lanes) *)(x + k), b += *(const FN(Lanes) *)(x + k + LANES);
+        a += *(const FN(Row) *)(x + k), b += *(const FN(Row) *)(x + k + LANES);
     for (ptrdiff_t k = whole; k < n; k++) sum += x[k];
-    const float m = (sum + FN(total)(a, b)) / n;
-    a = b = (FN(Lanes)){0};
+    const float m = (sum + FN(added)(a, b)) / n;
+    a = b = (FN(Row)){0};
     for (ptrdiff_t k = 0; k < whole; k += 2 * LANES) {
-        const FN(Lanes) u = *(const FN(Lanes) *)(x + k) - m, v = *(const FN(Lanes) *)(x + k + LANES) - m;
+        const FN(Row) u = *(const FN(Row) *)(x + k) - m, v = *(const FN(Row) *)(x + k + LANES) - m;
         a += u * u, b += v * v;
     }
     for (ptrdiff_t k = whole; k < n; k++) squares += (x[k] - m) * (x[k] - m);
     *mean = m;
-    return 1 / __builtin_sqrtf((squares + FN(total)(a, b)) / n + EPS);
+    return 1 / __builtin_sqrtf((squares + FN(added)(a, b)) / n + EPS);
 }
 
 static void FN(layer_norm_forward)(const Job *job, const FN(Lstm) *m, ptrdiff_t t, ptrdiff_t row) {
@@ -59,19 +59,19 @@ static void FN(layer_norm_forward)(const Job *job, const FN(Lstm) *m, ptrdiff_t 
 /* What a gain and the row behind it get from da, the gradient of their product: n becomes the row's gradient. */
 INLINE void FN(norm_grad)(const float *da, const float *gain, float scale, float *n, float *dgain, ptrdiff_t count) {
     const ptrdiff_t whole = count / LANES * LANES;
-    FN(Lanes) a = {0}, b = {0}, none = {0};
+    FN(Row) a = {0}, b = {0}, none = {0};
     float sum = 0, dot = 0;
     for (ptrdiff_t k = 0; k < whole; k += LANES) {
-        const FN(Lanes) d = *(const FN(Lanes) *)(da + k), e = d * *(const FN(Lanes) *)(gain + k);
-        const FN(Lanes) x = *(const FN(Lanes) *)(n + k);
+        const FN(Row) d = *(const FN(Row) *)(da + k), e = d * *(const FN(Row) *)(gain + k);
+        const FN(Row) x = *(const FN(Row) *)(n + k);
         a += e, b += e * x;
-        *(FN(Lanes) *)(dgain + k) += d * x;
+        *(FN(Row) *)(dgain + k) += d * x;
     }
     for (ptrdiff_t k = whole; k < count; k++) {
         sum += da[k] * gain[k], dot += da[k] * gain[k] * n[k];
         dgain[k] += da[k] * n[k];
     }
-    const float mean = (sum + FN(total)(a, none)) / count, along = (dot + FN(total)(b, none)) / count;
+    const float mean = (sum + FN(added)(a, none)) / count, along = (dot + FN(added)(b, none)) / count;
     INDEPENDENT for (ptrdiff_t k = 0; k < count; k++) n[k] = scale * (da[k] * gain[k] - mean - n[k] * along);
 }
 
