@@ -92,7 +92,8 @@ def summed(places: Array, values: Array) -> tuple[Array, Array]:
         return ordered, values[order]
     rows = ordered[starts]
     sums = np.zeros((len(rows), *values.shape[1:]), values.dtype)
-    add_up(sums, values, np.searchsorted(rows, places))
+    if kernels["add_rows"](sums, values, np.searchsorted(rows, places)) is NotImplemented:
+        sums = np.add.reduceat(values[order], starts, axis=0)
     return rows, sums
 
 
@@ -102,7 +103,5 @@ kernels: dict[str, Any] = {"add_rows": lambda *args: NotImplemented}  # it works
 def add_up(out: Array, values: Array, places: Array) -> None:
     """out[places[k]] += values[k] for every k: by the kernel, or sorted, then one sum a row."""
     if kernels["add_rows"](out, values, places) is NotImplemented:
-        order = np.argsort(places, kind="stable")
-        places = places[order]
-        starts = np.flatnonzero(np.r_[True, places[1:] != places[:-1]])
-        out[places[starts]] += np.add.reduceat(values[order], starts, axis=0)
+        rows, sums = summed(places, values)
+        out[rows] += sums

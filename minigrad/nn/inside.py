@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from minigrad import random
-from minigrad.ops import astype, mul, take, where
+from minigrad.ops import astype, mul, ones, take
 from minigrad.ops.naming import listening
 from minigrad.recording import is_grad_enabled, no_grad
 from minigrad.tape import Tensor
 
-from .dropout import check_probability
+from .dropout import check_probability, dropout
 from .sequences import Packing
 
 CANDIDATES = ("g", "n", "N")  # what cells name the new content that their gates let in
@@ -26,8 +26,7 @@ CANDIDATES = ("g", "n", "N")  # what cells name the new content that their gates
 
 def kept(shape: tuple[int, ...], p: float, dtype: Any) -> Tensor:
     """A mask: 0 with probability p, else 1 / (1 - p)."""
-    draws = random.draw("random", shape, np.float64 if dtype == np.float64 else np.float32)
-    return where(draws >= p, np.asarray(1.0 / (1.0 - p) if p < 1.0 else 0.0, dtype), np.asarray(0.0, dtype))
+    return dropout(ones(shape, dtype=dtype), p)
 
 
 def several(value: Any, count: int, option: str, who: str) -> tuple[float, ...]:
@@ -102,7 +101,7 @@ class Step:
 
     def __call__(self, tensors: tuple[Tensor, ...], carry: Any, xs: Any) -> tuple[Any, Any]:
         """(carry, y) as the layer's own step; y with the states and the named values behind it, if they are asked for."""
-        x, stays, probes = xs if isinstance(xs, tuple) else (xs, (), ())
+        x, stays, probes = xs
         w = SimpleNamespace(**{name: running(name, tensor, x) for name, tensor in zip(self.names, tensors, strict=True)})
         seen: dict[str, Tensor] = {}
         added = dict(zip(self.probes, probes, strict=True))

@@ -136,7 +136,7 @@ class Request:
     def sample(self, leaf: Tensor, t: int) -> Tensor:
         """What stands for x while the step is traced: x at time t; of a ragged scan, as many rows as there are sequences."""
         if self.span.counts is not None:
-            rows = self.carry[0].shape[0] if self.carry else int(self.span.counts[0])
+            rows = int(self.span.counts[0])
             return wrap(leaf._array[:rows] if t == self.times()[0] else leaf._array[-rows:], None)
         return wrap(leaf._array[t], None) if leaf.ndim > 1 else Tensor(leaf._array[t])
 

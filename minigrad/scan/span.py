@@ -76,7 +76,7 @@ class Even:
 class Ragged(Even):
     """Row b runs for `lengths[b]` steps; `counts[t]` rows run at time t: arrays are (N, columns)."""
 
-    __slots__ = ("before", "counts", "lengths", "slots", "starts", "tables", "total")
+    __slots__ = ("before", "counts", "lengths", "row", "slots", "starts", "tables", "total")
 
     def __init__(self, counts: Any) -> None:
         super().__init__(len(counts))
@@ -87,7 +87,8 @@ class Ragged(Even):
         self.starts = ends - self.counts
         self.slots = np.concatenate([[0], rows + self.starts])  # where the rows of each slot of a carry begin
         self.lengths = np.searchsorted(-self.counts, -np.arange(rows), "left")
-        self.before = np.repeat(self.slots[:-1] - self.starts, self.counts) + np.arange(self.total)  # the carry before each row
+        self.row = np.arange(self.total) - np.repeat(self.starts, self.counts)  # the sequence of each row
+        self.before = np.repeat(self.slots[:-1], self.counts) + self.row  # the carry before each row
         self.tables = self.counts, self.starts, self.slots, np.cumsum(self.lengths)
 
     def at(self, tensor: Tensor, t: int) -> Tensor:
@@ -130,8 +131,7 @@ class Ragged(Even):
     def beside(self, constant: Any, shape: tuple[int, ...], times: slice) -> Any:
         """A constant as it goes with some rows of what a value of that shape is for all times."""
         if own_rows(constant.shape, shape):
-            rows = np.arange(self.total) - np.repeat(self.starts, self.counts)
-            return constant[rows[times]]
+            return constant[self.row[times]]
         return constant
 
     def fitted(self, call: Any, args: list[Any], t: int) -> list[Any]:
