@@ -10,6 +10,7 @@ import pytest
 import minigrad as mg
 from minigrad import config
 from minigrad.recording import is_recording
+from minigrad.scan import settings
 
 collect_ignore_glob = ["ported/*"]  # models for PyTorch, which need not be installed
 
@@ -29,7 +30,9 @@ def pytest_report_header() -> list[str]:
 
 @pytest.fixture(autouse=True)
 def sealed() -> Iterator[None]:
-    """Each test starts from seed 0 and must leave recording switched on."""
+    """Each test starts from seed 0 and must leave recording switched on; how scans run is as it was before."""
     mg.manual_seed(0)
+    before = settings.passes, settings.mode
     yield
+    settings.passes, settings.mode = before
     assert is_recording(), "a test left recording switched off"

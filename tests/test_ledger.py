@@ -6,7 +6,6 @@ The oracle is a loop in Python that gives every step weights of its own: the gra
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,13 +20,6 @@ from minigrad.scan.steps import steps_behind
 B, I, H = 2, 3, 4  # noqa: E741
 MODES = ["compile", "eager"] if COMPILED else ["eager"]
 Weights = dict[str, mg.Tensor]
-
-
-@pytest.fixture(autouse=True)
-def as_it_was() -> Iterator[None]:
-    before = settings.mode
-    yield
-    settings.mode = before
 
 
 def leaf(rng: Any, *shape: int) -> mg.Tensor:

@@ -26,13 +26,6 @@ def rng():
     return np.random.default_rng(11)
 
 
-@pytest.fixture(autouse=True)
-def as_it_was():
-    before = settings.passes, settings.mode
-    yield
-    settings.passes, settings.mode = before
-
-
 def leaf(rng: Any, *shape: int) -> mg.Tensor:
     return mg.tensor(rng.standard_normal(shape), requires_grad=True)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -60,13 +60,6 @@ LOOPS = {  # of the carry: what has no form that the compiled loop can run
     "logical_not", "logical_or", "logical_xor", "norm, ord 3", "pow", "prod", "round", "sin", "sinh", "sort", "tan", "topk",
     "var, nothing left",
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def as_it_was() -> Iterator[None]:
-    before = settings.mode
-    yield
-    settings.mode = before
 
 
 @pytest.mark.parametrize("where", ["carry", "x", "const"])

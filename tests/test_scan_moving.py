@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -77,13 +77,6 @@ COMPILED = {  # of the carry: what a compiled loop has a form for; the others ru
     "index by : alone", "index by None", "kron", "masked_fill", "masked_fill, by the values", "pad", "pad before", "roll", "roll back",
     "roll by nothing", "tile", "tile the last axis", "tril", "unsqueeze", "view", "zeros_like",
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def as_it_was() -> Iterator[None]:
-    before = settings.mode
-    yield
-    settings.mode = before
 
 
 @pytest.mark.parametrize("where", ["carry", "x", "const"])
