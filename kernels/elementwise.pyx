@@ -97,6 +97,8 @@ cdef unary(a, int op):
     if kind < 0:
         return NotImplemented
     size = cnp.PyArray_SIZE(x)
+    if op == OP_sqrt and kind == 1 and size >= RELEASE_FROM:
+        return NotImplemented  # NumPy is as fast as the processor
     loop = active.loops[kind].unary[op]
     if packed(x) and size < ALIGN_FROM:
         out = empty_like(x, cnp.PyArray_TYPE(x))
@@ -191,8 +193,10 @@ cdef binary_general(a, b, int op):
         store(number, kind, &cell)
         sides[1 - first] = Side(<char*>&cell, 0, 0)
     size = cnp.PyArray_SIZE(big)
-    if not as_rows(big, columns, &sides[first]) or (size >= RELEASE_FROM and kind == 1 and is_comparison(op)):
-        return NotImplemented  # NumPy packs the booleans of many float64 better
+    if not as_rows(big, columns, &sides[first]):
+        return NotImplemented
+    if size >= RELEASE_FROM and kind == 1 and (is_comparison(op) or op == OP_div):
+        return NotImplemented  # NumPy packs the booleans of many float64 better, and divides as fast as the processor does
     out = empty_like(big, result_type(op, cnp.PyArray_TYPE(big)))
     if size == 0:
         return out

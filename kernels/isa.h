@@ -18,9 +18,11 @@
 #define INLINE static inline __attribute__((always_inline, unused))
 #if defined(__clang__)
 #define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#define UNROLLED _Pragma("clang loop vectorize(assume_safety) unroll_count(4)")
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define INDEPENDENT _Pragma("GCC ivdep") /* not `restrict`: out may be an input */
+#define UNROLLED _Pragma("GCC ivdep") _Pragma("GCC unroll 4") /* for loops over much: more loads in flight */
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 

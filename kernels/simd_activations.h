@@ -6,7 +6,7 @@ INLINE T FN(expm1)(T x) {
     const T raised = x < low ? low : x, y = raised > high ? high : raised;
     T r;
     const T half = FN(pow2)(FN(split_exponent)(y, BIAS - 1, &r)); /* of the power of two, which may lie above all numbers */
-    const T value = MADD(half, FN(expm1_reduced)(r), half - (T)0.5) * 2;
+    const T value = MADD(half, FN(expm1_reduced)(r, 1), half - (T)0.5) * 2;
     return FABS(x) < PICK(1e-8, 1e-17) ? x : value;
 }
 

@@ -68,14 +68,18 @@ INLINE T FN(smaller)(T a, T b) {
     return a != a ? a : least;
 }
 
-/* Horner's rule, highest coefficient first. */
-INLINE T FN(polynomial)(T x, const T *c, int count) {
-    T sum = c[0];
-    UNROLL for (int k = 1; k < count; k++) sum = MADD(sum, x, c[k]);
-    return sum;
+/* Horner's rule in x^2, for the terms of even and of odd power side by side; the highest coefficient comes first. The processor waits half
+ * as long for it as for one chain in x, which counts where a loop's body is so long that few rounds of it fit into flight together. */
+INLINE T FN(polynomial)(T x, T square, const T *c, int count) {
+    T last = c[1], next = c[0];
+    UNROLL for (int k = 2; k < count; k++) {
+        const T sum = MADD(next, square, c[k]);
+        next = last, last = sum;
+    }
+    return MADD(next, x, last);
 }
-#define POLYNOMIAL(x, ...) \
-    FN(polynomial)(x, (const T[]){__VA_ARGS__}, (int)(sizeof((const T[]){__VA_ARGS__}) / sizeof(T)))
+#define POLYNOMIAL(x, square, ...) \
+    FN(polynomial)(x, square, (const T[]){__VA_ARGS__}, (int)(sizeof((const T[]){__VA_ARGS__}) / sizeof(T)))
 
 /* ---- exp and its family ------------------------------------------------------------------------------------------ */
 
@@ -88,16 +92,19 @@ INLINE T FN(split_exponent)(T x, T bias, T *r) {
     return sum;
 }
 
-/* exp(r) - 1 for |r| <= ln(2) / 2: r + r^2 / 2 + r^3 c(r). */
-INLINE T FN(expm1_reduced)(T r) {
+/* (exp(k r) - 1) / k for k = 1 or 2 and |k r| <= ln(2) / 2: r + k r^2 / 2 + r^3 c(r). Powers of 2 scale the coefficients exactly. */
+INLINE T FN(expm1_reduced)(T r, T k) {
+    const T k2 = k * k, k3 = k2 * k, k4 = k3 * k, k5 = k4 * k, k6 = k5 * k;
 #if BITS == 32
-    const T c = POLYNOMIAL(r, 1.9909898e-4f, 1.3933491e-3f, 8.333282e-3f, 4.166648e-2f, 1.6666667e-1f);
+    const T c = POLYNOMIAL(r, r * r, k6 * 1.9909898e-4f, k5 * 1.3933491e-3f, k4 * 8.333282e-3f, k3 * 4.166648e-2f,
+                           k2 * 1.6666667e-1f);
 #else
-    const T c = POLYNOMIAL(r, 2.51124637027781722e-8, 2.76225527622625916e-7, 2.75572348426080295e-6,
-                           2.48015156111124118e-5, 1.98412698946176388e-4, 1.3888888921022984e-3,
-                           8.33333333331884894e-3, 4.16666666666189117e-2, 1.66666666666666787e-1);
+    const T k7 = k6 * k, k8 = k7 * k, k9 = k8 * k, k10 = k9 * k;
+    const T c = POLYNOMIAL(r, r * r, k10 * 2.51124637027781722e-8, k9 * 2.76225527622625916e-7, k8 * 2.75572348426080295e-6,
+                           k7 * 2.48015156111124118e-5, k6 * 1.98412698946176388e-4, k5 * 1.3888888921022984e-3,
+                           k4 * 8.33333333331884894e-3, k3 * 4.16666666666189117e-2, k2 * 1.66666666666666787e-1);
 #endif
-    return MADD(r * r, MADD(r, c, (T)0.5), r);
+    return MADD(r * r, MADD(r, c, (T)0.5 * k), r);
 }
 
 /* exp(x) for x <= 0 or NaN, and (by exp below) for any x up to the first that overflows. The power of two is applied in
@@ -108,7 +115,7 @@ INLINE T FN(exp_times)(T factor, T x, T *rest) { /* factor exp(x), in two factor
     const T sum = FN(split_exponent)(x, BIAS - 1, &r), least = ROUNDER + 2;
     const T held = sum < least ? least : sum, power = factor * FN(pow2)(held);
     *rest = FN(pow2)(sum - held + (ROUNDER + BIAS + 1));
-    return MADD(FN(expm1_reduced)(r), power, power);
+    return MADD(FN(expm1_reduced)(r, 1), power, power);
 }
 
 INLINE T FN(exp_bounded)(T x) {
@@ -119,18 +126,18 @@ INLINE T FN(exp_bounded)(T x) {
 
 INLINE T FN(exp)(T x) { return FN(exp_bounded)(x > PICK(89.0, 710.0) ? PICK(89.0, 710.0) : x); }
 
-/* tanh|x| = e / (e + 2) with e = exp(2|x|) - 1, which keeps the small x that 1 - 2 / (exp(2|x|) + 1) would cancel. */
+/* tanh|x| = h / (h + 1) with h = (exp(2|x|) - 1) / 2, which keeps the small x that 1 - 2 / (exp(2|x|) + 1) would cancel. |x| is
+ * n ln(2) / 2 + r, with ln(2) / 2 in one part: what that costs grows with n, and there the answer is near 1. */
 INLINE T FN(tanh)(T x) {
-    const T twice = 2 * FABS(x);
-    const T y = twice > PICK(20.0, 40.0) ? PICK(20.0, 40.0) : twice; /* beyond, the answer is 1 */
-    T r;
-    const T scale = FN(pow2)(FN(split_exponent)(y, BIAS, &r));
-    const T e = MADD(scale, FN(expm1_reduced)(r), scale - 1);
-    const T d = e + 2, quotient = e / d;
+    const T y = FABS(x) > PICK(10.0, 20.0) ? PICK(10.0, 20.0) : FABS(x); /* beyond, the answer is 1 */
+    const T sum = MADD(y, (T)(2 * 1.4426950408889634), ROUNDER + BIAS), n = sum - (ROUNDER + BIAS);
+    const T r = MADD(n, (T)(-0.5 * 0.6931471805599453), y), scale = FN(pow2)(sum);
+    const T h = MADD(scale, FN(expm1_reduced)(r, 2), MADD(scale, (T)0.5, (T)-0.5));
+    const T d = h + 1, quotient = h / d;
 #if BITS == 64
-    /* Takes back what the rounding of d added, 0.7 ULP; 1 / d = (1 - quotient) / 2. float32 stays below 2.5 without. */
-    const T lost = e < 2 ? e - (d - 2) : 0; /* exact below 2, not needed above */
-    const T t = MADD(quotient * lost, (T)0.5 * quotient - (T)0.5, quotient);
+    /* Takes back what the rounding of d added, 0.7 ULP; 1 / d = 1 - quotient. float32 stays below 2.5 without. */
+    const T lost = h < 1 ? h - (d - 1) : 0; /* exact below 1, not needed above */
+    const T t = MADD(quotient * lost, quotient - 1, quotient);
 #else
     const T t = quotient;
 #endif
@@ -149,9 +156,9 @@ INLINE T FN(sigmoid)(T x) {
 INLINE T FN(log1p_unit)(T f) { /* 0 <= f <= 1 */
     const T s = f / (2 + f), z = s * s, half_square = (T)0.5 * f * f;
 #if BITS == 32
-    const T R = POLYNOMIAL(z, 2.4301160e-1f, 2.1427584e-1f, 2.8616893e-1f, 3.9998877e-1f, 6.6666675e-1f);
+    const T R = POLYNOMIAL(z, z * z, 2.4301160e-1f, 2.1427584e-1f, 2.8616893e-1f, 3.9998877e-1f, 6.6666675e-1f);
 #else
-    const T R = POLYNOMIAL(z, 1.70184968115964244e-1, 8.34014328624625382e-2, 1.21060769049461798e-1,
+    const T R = POLYNOMIAL(z, z * z, 1.70184968115964244e-1, 8.34014328624625382e-2, 1.21060769049461798e-1,
                            1.33009747267277258e-1, 1.53865598409280556e-1, 1.81817439284461397e-1,
                            2.22222239696458338e-1, 2.85714285478548836e-1, 4.00000000001572398e-1,
                            6.66666666666663038e-1);
@@ -173,14 +180,14 @@ INLINE T FN(split_log)(T x, T *f, T *inverse) {
 INLINE T FN(join_log)(T k, T f, T lost) {
 #if BITS == 32
     /* f - f^2 / 2 + f^3 P(f): four more terms than the form in s, and no division */
-    const T P = POLYNOMIAL(f, 6.91395e-2f, -1.1789084e-1f, 1.187323e-1f, -1.2384489e-1f, 1.4218641e-1f, -1.6669242e-1f,
+    const T P = POLYNOMIAL(f, f * f, 6.91395e-2f, -1.1789084e-1f, 1.187323e-1f, -1.2384489e-1f, 1.4218641e-1f, -1.6669242e-1f,
                            2.0002227e-1f, -2.4999987e-1f, 3.333331e-1f);
     const T square = f * f;
     const T tail = MADD(k, -2.12194440e-4f, square * (f * P)) + lost;
     return MADD(k, 0.693359375f, f + MADD(square, -0.5f, tail));
 #else
     const T s = f / (2 + f), z = s * s, half_square = (T)0.5 * f * f;
-    const T R = POLYNOMIAL(z, 1.47960671172743637e-1, 1.53140377663368562e-1, 1.81835648778355803e-1,
+    const T R = POLYNOMIAL(z, z * z, 1.47960671172743637e-1, 1.53140377663368562e-1, 1.81835648778355803e-1,
                            2.22221985612405269e-1, 2.85714287425221527e-1, 3.99999999994139498e-1,
                            6.66666666666673455e-1);
     const T tail = MADD(s, MADD(z, R, half_square), k * 1.90821492927058770002e-10) + lost;
@@ -220,14 +227,14 @@ INLINE T FN(softplus)(T x) { return (x > 0 ? x : 0) + FN(log1p_unit)(FN(exp_boun
 
 /* ---- loops: one element type in, the same or bool out ------------------------------------------------------------ */
 
-#define UNARY(name, formula)                                                \
+#define UNARY(name, formula)                                               \
     static void FN(name##_loop)(const void *px, void *pout, ptrdiff_t n) { \
-        const T *xs = (const T *)px;                                        \
-        T *out = (T *)pout;                                                 \
-        INDEPENDENT for (ptrdiff_t i = 0; i < n; i++) {                     \
-            const T x = xs[i];                                              \
-            out[i] = formula;                                               \
-        }                                                                   \
+        const T *xs = (const T *)px;                                       \
+        T *out = (T *)pout;                                                \
+        UNROLLED for (ptrdiff_t i = 0; i < n; i++) {                       \
+            const T x = xs[i];                                             \
+            out[i] = formula;                                              \
+        }                                                                  \
     }
 
 UNARY(neg, -x)
@@ -250,29 +257,29 @@ UNARY(erf, FN(erf)(x))
 UNARY(erfc, FN(erfc)(x))
 
 /* A step of 0 repeats one value, a step of 1 walks an array; at least one of the two walks. */
-#define BINARY(name, RESULT, formula)                                                                    \
-    static void FN(name##_loop)(const void *pa, int a_step, const void *pb, int b_step, void *pout,      \
-                                ptrdiff_t n) {                                                           \
-        const T *as = (const T *)pa, *bs = (const T *)pb;                                                \
-        RESULT *out = (RESULT *)pout;                                                                    \
-        if (a_step && b_step) {                                                                          \
-            INDEPENDENT for (ptrdiff_t i = 0; i < n; i++) {                                              \
-                const T a = as[i], b = bs[i];                                                            \
-                out[i] = formula;                                                                        \
-            }                                                                                            \
-        } else if (a_step) {                                                                             \
-            const T b = *bs;                                                                             \
-            INDEPENDENT for (ptrdiff_t i = 0; i < n; i++) {                                              \
-                const T a = as[i];                                                                       \
-                out[i] = formula;                                                                        \
-            }                                                                                            \
-        } else {                                                                                         \
-            const T a = *as;                                                                             \
-            INDEPENDENT for (ptrdiff_t i = 0; i < n; i++) {                                              \
-                const T b = bs[i];                                                                       \
-                out[i] = formula;                                                                        \
-            }                                                                                            \
-        }                                                                                                \
+#define BINARY(name, RESULT, formula)                                                               \
+    static void FN(name##_loop)(const void *pa, int a_step, const void *pb, int b_step, void *pout, \
+                                ptrdiff_t n) {                                                      \
+        const T *as = (const T *)pa, *bs = (const T *)pb;                                           \
+        RESULT *out = (RESULT *)pout;                                                               \
+        if (a_step && b_step) {                                                                     \
+            UNROLLED for (ptrdiff_t i = 0; i < n; i++) {                                            \
+                const T a = as[i], b = bs[i];                                                       \
+                out[i] = formula;                                                                   \
+            }                                                                                       \
+        } else if (a_step) {                                                                        \
+            const T b = *bs;                                                                        \
+            UNROLLED for (ptrdiff_t i = 0; i < n; i++) {                                            \
+                const T a = as[i];                                                                  \
+                out[i] = formula;                                                                   \
+            }                                                                                       \
+        } else {                                                                                    \
+            const T a = *as;                                                                        \
+            UNROLLED for (ptrdiff_t i = 0; i < n; i++) {                                            \
+                const T b = bs[i];                                                                  \
+                out[i] = formula;                                                                   \
+            }                                                                                       \
+        }                                                                                           \
     }
 
 BINARY(add, T, a + b)
@@ -297,10 +304,10 @@ BINARY(softplus_grad, T, a * FN(sigmoid)(b))
 BINARY(relu_grad, T, b <= 0 ? 0 : a)
 
 /* where(cond, a, b): a branch inside would hide the loads from the vectoriser, so both are read. */
-#define WHERE_LOOP(A, B)                            \
-    INDEPENDENT for (ptrdiff_t i = 0; i < n; i++) { \
-        const T a = A, b = B;                       \
-        out[i] = cond[i] ? a : b;                   \
+#define WHERE_LOOP(A, B)                         \
+    UNROLLED for (ptrdiff_t i = 0; i < n; i++) { \
+        const T a = A, b = B;                    \
+        out[i] = cond[i] ? a : b;                \
     }
 static void FN(where_loop)(const Bool *cond, const void *pa, int a_step, const void *pb, int b_step, void *pout,
                            ptrdiff_t n) {
@@ -330,7 +337,7 @@ static void FN(clip_loop)(const void *px, double low, double high, void *pout, p
         for (ptrdiff_t i = 0; i < n; i++) out[i] = lo + hi;
         return;
     }
-    INDEPENDENT for (ptrdiff_t i = 0; i < n; i++) { /* where x is NaN, both choices are x */
+    UNROLLED for (ptrdiff_t i = 0; i < n; i++) { /* where x is NaN, both choices are x */
         const T raised = lo > xs[i] ? lo : xs[i];
         out[i] = hi < raised ? hi : raised;
     }

@@ -104,7 +104,7 @@ def test_unary_is_within_two_and_a_half_ulps(name, dtype):
         pytest.skip("its reference is no better than float64: see the test below")
     if np.finfo(np.longdouble).nmant <= np.finfo(dtype).nmant:
         pytest.skip("this machine's long double is no wider than double")
-    words, count = (np.uint32, 200_000) if dtype is np.float32 else (np.uint64, 20_000)
+    words, count = (np.uint32, 200_000) if dtype is np.float32 else (np.uint64, 15_000)
     patterns = rng.integers(0, np.iinfo(words).max, count, dtype=words, endpoint=True).view(dtype)
     x = np.concatenate([special(dtype), patterns, *[rng.normal(0, s, count // 4).astype(dtype) for s in (0.1, 1, 10, 100)]])
     with np.errstate(all="ignore"):
@@ -119,6 +119,13 @@ def test_float64_is_within_two_and_a_half_ulps_of_mpmath(name):
     worst, where, _, tried = some_float64(name, 1000, 7)
     assert tried > 500
     assert worst <= 2.5, f"{name}({where!r}) is {worst} ULP off"
+
+
+def test_many_roots_and_quotients_of_float64_are_left_to_numpy_and_keep_their_bits():
+    x, y = np.abs(rng.normal(size=(2, 40_000))) + 0.01
+    assert kernels.sqrt(x) is NotImplemented and kernels.div(x, y) is NotImplemented
+    assert same_bits(np.sqrt(x)[:100], kernels.sqrt(x[:100]))
+    assert same_bits(np.divide(x, y)[:100], kernels.div(x[:100], y[:100]))
 
 
 def test_gelu_of_float64_is_left_to_numpy():
@@ -359,6 +366,8 @@ def test_bits_depend_on_the_element_alone(name, dtype):
     for n in range(71):
         assert same_bits(function(x[:n]), whole[:n])
         assert same_bits(function(x[n:]), whole[n:])
+    if (name, dtype) == ("sqrt", np.float64):
+        return  # many are left to NumPy, which rounds right as the processor does
     long = np.resize(x, 70 * 700)  # this one runs without the lock, and its head apart from the rest
     assert same_bits(function(long), np.resize(whole, long.size))
 
@@ -423,7 +432,7 @@ def reference_rows(x):
 @pytest.mark.parametrize("n", [1, 2, 7, 16, 17, 64, 255, 256, 257, 1000])
 def test_row_functions(n, dtype):
     x = rng.normal(0, 5, (2, 3, n)).astype(dtype)
-    tolerance = 20 * np.finfo(dtype).eps
+    tolerance = 40 * np.finfo(dtype).eps  # what rounding x - 33 alone may cost
     softmax, log_softmax, logsumexp = reference_rows(x)
     np.testing.assert_allclose(kernels.softmax(x), softmax, rtol=tolerance)
     np.testing.assert_allclose(kernels.log_softmax(x), log_softmax, rtol=tolerance, atol=tolerance)
