@@ -51,9 +51,19 @@ def norm(x: Any, gain: Any) -> Any:
     return gain * (x - centre) / np.sqrt(np.mean((x - centre) ** 2, axis=-1)[:, None] + 1e-5)
 
 
+def read(h: Any, w: Any) -> Any:
+    """h as the recurrent product sees it: with a mask, if there is one."""
+    return h * getattr(w, "mask_hidden", 1.0)
+
+
+def new(candidate: Any, w: Any) -> Any:
+    """What a gate lets in: with a mask, if there is one."""
+    return candidate * getattr(w, "mask_candidate", 1.0)
+
+
 def rnn(states: list[Any], x: Any, w: Any, nonlinearity: str = "tanh", bias: bool = True) -> tuple[list[Any], Any]:
     (h,) = states
-    h = ACTIVATIONS[nonlinearity](np.dot(x, w.weight_ih.T) + np.dot(h, w.weight_hh.T) + (w.bias_ih + w.bias_hh if bias else 0.0))
+    h = ACTIVATIONS[nonlinearity](np.dot(x, w.weight_ih.T) + np.dot(read(h, w), w.weight_hh.T) + (w.bias_ih + w.bias_hh if bias else 0.0))
     return [h], h
 
 
@@ -62,10 +72,11 @@ def gru(states: list[Any], x: Any, w: Any, reset: str = "after", update: str = "
     H = h.shape[-1]
     W, U = ([m[k * H : (k + 1) * H].T for k in range(3)] for m in (w.weight_ih, w.weight_hh))
     b, d = ([m[k * H : (k + 1) * H] for k in range(3)] if bias else [0.0] * 3 for m in ((w.bias_ih, w.bias_hh) if bias else (0, 0)))
-    r = sigmoid(np.dot(x, W[0]) + b[0] + np.dot(h, U[0]) + d[0])
-    z = sigmoid(np.dot(x, W[1]) + b[1] + np.dot(h, U[1]) + d[1])
-    inner = r * (np.dot(h, U[2]) + d[2]) if reset == "after" else np.dot(r * h, U[2]) + d[2]
-    n = np.tanh(np.dot(x, W[2]) + b[2] + inner)
+    k = read(h, w)
+    r = sigmoid(np.dot(x, W[0]) + b[0] + np.dot(k, U[0]) + d[0])
+    z = sigmoid(np.dot(x, W[1]) + b[1] + np.dot(k, U[1]) + d[1])
+    inner = r * (np.dot(k, U[2]) + d[2]) if reset == "after" else np.dot(r * k, U[2]) + d[2]
+    n = new(np.tanh(np.dot(x, W[2]) + b[2] + inner), w)
     h = z * h + (1 - z) * n if update == "keep" else z * n + (1 - z) * h
     return [h], h
 
@@ -85,7 +96,7 @@ def lstm(
     h, c = states
     H = c.shape[-1]
     sigma, squash, out = [ACTIVATIONS[name] for name in activations]
-    a, b = np.dot(x, w.weight_ih.T), np.dot(h, w.weight_hh.T)
+    a, b = np.dot(x, w.weight_ih.T), np.dot(read(h, w), w.weight_hh.T)
     if layer_norm:
         a, b = norm(a, w.norm_ih), norm(b, w.norm_hh)
     total = a + b + (w.bias_ih + w.bias_hh if bias else 0.0)
@@ -93,7 +104,7 @@ def lstm(
     look = {name: getattr(w, "weight_c" + name) if peephole else 0.0 for name in gate if name != "g"}
     f = sigma(gate["f"] + look["f"] * c)
     i = 1.0 - f if coupled else sigma(gate["i"] + look["i"] * c)
-    c = f * c + i * squash(gate["g"])
+    c = f * c + i * new(squash(gate["g"]), w)
     if cell_clip is not None:
         c = np.where(c > cell_clip, cell_clip, np.where(c < -cell_clip, -cell_clip, c))
     o = sigma(gate["o"] + look["o"] * c)
@@ -110,9 +121,9 @@ def four_gates(states: list[Any], x: Any, w: Any, bias: bool = True) -> tuple[li
     def of_both(k: int) -> Any:
         rows = slice(k * H, (k + 1) * H)
         both = np.concatenate([w.weight_hh[rows], w.weight_ih[rows]], axis=1)
-        return np.dot(np.concatenate([STM, x], axis=1), both.T) + (w.bias_ih[rows] + w.bias_hh[rows] if bias else 0.0)
+        return np.dot(np.concatenate([read(STM, w), x], axis=1), both.T) + (w.bias_ih[rows] + w.bias_hh[rows] if bias else 0.0)
 
-    learned = np.tanh(of_both(0)) * sigmoid(of_both(1))
+    learned = new(np.tanh(of_both(0)), w) * sigmoid(of_both(1))
     left = LTM * sigmoid(of_both(2))
     used = np.tanh(np.dot(left, w.weight_u.T) + (w.bias_u if bias else 0.0)) * sigmoid(of_both(3))
     return [used, left + learned], used
@@ -124,7 +135,7 @@ def leaky_pair(carry: Any, x: Any, W: Any, U: Any, b: Any, *, gain: float = 1.0)
     h, c = carry
     a, n = (mg.linear(x, W, b) + mg.linear(h, U)).split(2, axis=-1)
     a = mg.sigmoid(a)
-    c = a * c + (1.0 - a) * mg.tanh(gain * n)
+    c = a * c + (1.0 - a) * mg.name("n", mg.tanh(gain * n))
     h = mg.tanh(c)
     return (h, c), h * a
 
@@ -132,9 +143,9 @@ def leaky_pair(carry: Any, x: Any, W: Any, U: Any, b: Any, *, gain: float = 1.0)
 def plain_leaky_pair(states: list[Any], x: Any, w: Any, gain: float = 1.0) -> tuple[list[Any], Any]:
     h, c = states
     H = c.shape[-1]
-    a = sigmoid(np.dot(x, w.W[:H].T) + np.dot(h, w.U[:H].T) + w.b[:H])
-    n = gain * (np.dot(x, w.W[H:].T) + np.dot(h, w.U[H:].T) + w.b[H:])
-    c = a * c + (1 - a) * np.tanh(n)
+    a = sigmoid(np.dot(x, w.W[:H].T) + np.dot(read(h, w), w.U[:H].T) + w.b[:H])
+    n = gain * (np.dot(x, w.W[H:].T) + np.dot(read(h, w), w.U[H:].T) + w.b[H:])
+    c = a * c + (1 - a) * new(np.tanh(n), w)
     h = np.tanh(c)
     return [h, c], h * a
 
@@ -219,12 +230,31 @@ def all_variants() -> dict[str, Variant]:
     return found
 
 
-def over_time(step: Step, states: list[Any], x: Any, w: Any, options: dict[str, Any], reverse: bool) -> tuple[list[Any], Any]:
-    """(T, B, n) -> the last states and (T, B, H)."""
-    ys = {}
+@dataclass(frozen=True)
+class Masks:
+    """What regularises one direction of one layer, for one sequence: rows, or 1 where nothing is dropped."""
+
+    x: Any = 1.0
+    inside: dict[str, Any] = field(default_factory=dict)  # mask_hidden, mask_candidate
+    weights: dict[str, Any] = field(default_factory=dict)
+    y: Any = 1.0
+    stays: tuple[Any, ...] = ()  # for each state the share of it that stays, at each step; of () all move
+
+    def held(self, t: int, old: list[Any], after: list[Any]) -> list[Any]:
+        """The states after step t."""
+        return [share[t] * a + (1.0 - share[t]) * b for share, a, b in zip(self.stays, old, after, strict=True)] if self.stays else after
+
+
+def over_time(step: Step, states: list[Any], x: Any, w: dict[str, Any], options: dict[str, Any], reverse: bool, masks: Masks) -> Any:
+    """(T, B, n) -> the last states, (T, B, H), and the states at all times."""
+    named = SimpleNamespace(**{name: weight * masks.weights.get(name, 1.0) for name, weight in w.items()}, **masks.inside)
+    ys, every = {}, {}
     for t in sorted(range(len(x)), reverse=reverse):
-        states, ys[t] = step(states, x[t], w, **options)
-    return states, np.stack([ys[t] for t in range(len(x))])
+        after, y = step(states, x[t] * masks.x, named, **options)
+        held = masks.held(t, states, after)
+        ys[t], every[t], states = (held[0] if y is after[0] else y) * masks.y, held, held
+    times = range(len(x))
+    return states, np.stack([ys[t] for t in times]), [np.stack([every[t][k] for t in times]) for k in range(len(states))]
 
 
 def plain(
@@ -236,17 +266,24 @@ def plain(
     both: bool,
     merge: str | None = "concat",
     residual: bool = False,
-) -> tuple[list[Any], list[Any]]:
-    """The outputs (two if `merge` is None) and last states of a stack, time first; states are (layers x directions, B, n)."""
+    masks: list[Masks] | None = None,
+) -> tuple[list[Any], list[Any], list[list[Any]]]:
+    """The outputs (two if `merge` is None), last states, and states at all times of every layer and direction; time first.
+
+    States are (layers x directions, B, n); `masks` are one for each layer and direction.
+    """
     last: list[list[Any]] = []
+    every: list[list[Any]] = []
     outputs: list[Any] = [x]
     for layer in range(layers):
         into, outputs = outputs[0], []
         for reverse in (False, True)[: 1 + both]:
-            suffix = f"_l{layer}" + "_reverse" * reverse
-            w = SimpleNamespace(**{name.removesuffix(suffix): value for name, value in weights.items() if name.endswith(suffix)})
-            states, ys = over_time(variant.step, [state[len(last)] for state in first], into, w, variant.options, reverse)
+            suffix, k = f"_l{layer}" + "_reverse" * reverse, len(last)
+            w = {name.removesuffix(suffix): value for name, value in weights.items() if name.endswith(suffix)}
+            here = masks[k] if masks else Masks()
+            states, ys, seen = over_time(variant.step, [state[k] for state in first], into, w, variant.options, reverse, here)
             last.append(states)
+            every.append(seen)
             outputs.append(ys)
         if both and not (merge is None and layer == layers - 1):
             a, b = outputs
@@ -255,4 +292,4 @@ def plain(
             ]
         if residual and layer:
             outputs = [y + into for y in outputs]
-    return outputs, [np.stack(column) for column in zip(*last, strict=True)]
+    return outputs, [np.stack(column) for column in zip(*last, strict=True)], every

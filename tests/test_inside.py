@@ -223,3 +223,19 @@ def test_trace_without_gradients_and_mistakes() -> None:
         nn.Recurrent(nn.RNNCell(I_, H), recurrent_dropout=0.2)
     with pytest.raises(ValueError, match="LSTM: variational: p is the probability"):
         nn.LSTM(I_, H, variational=1.5)
+
+
+def test_masks_that_a_cell_has_no_place_for() -> None:
+    """They would change nothing, and nobody would notice."""
+
+    @nn.cell(W="H I", u="H")
+    def bare(h, x, W, u):
+        h = mg.tanh(mg.linear(x, W) + u * h)
+        return h, h
+
+    x = np.zeros((T, B, I_), "f")
+    with pytest.raises(ValueError, match=r"^bare: recurrent_dropout acts on .* names none of them: write mg.name\(\"n\", ...\) around it$"):
+        bare(I_, H, recurrent_dropout=0.2)(x)
+    with pytest.raises(ValueError, match="^bare: weight_drop acts on matrices that multiply the state, and there are none$"):
+        bare(I_, H, weight_drop=0.2)(x)
+    bare(I_, H, recurrent_dropout=0.2, weight_drop=0.2).eval()(x)

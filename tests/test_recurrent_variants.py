@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from autograd import grad
-from autograd.differential_operators import hessian_vector_product
-from plain_recurrent import ACTIVATIONS, Variant, all_variants, plain
+from beside_plain import Case, compiled, distance
+from plain_recurrent import ACTIVATIONS, Variant, all_variants
 
 import minigrad as mg
 from minigrad import nn
@@ -30,100 +29,29 @@ MORE: list[dict[str, Any]] = [
 FEW = ["GRU before write", "LSTM peephole", "four gates", "stack of cells", "own"]
 
 
-class Case:
-    """A layer of a variant and numbers for it: weights, x, different first states, and cotangents of every output."""
-
-    def __init__(self, variant: Variant, seed: int = 0, batch_first: bool = False, **form: Any) -> None:
-        self.variant, self.form, self.batch_first = variant, form, batch_first
-        rng = self.rng = np.random.default_rng(seed)
-        given = {"bidirectional": form["both"], **{key: form[key] for key in ("merge", "residual") if key in form}}
-        self.layer = variant.layer(I_, H, form["layers"], batch_first=batch_first, dtype="float64", **given)
-        self.names = [name for name, _ in self.layer.named_parameters()]
-        weights = [rng.standard_normal(parameter.shape) * 0.6 for parameter in self.layer.parameters()]
-        self.layer.load_state_dict(dict(zip(self.names, weights, strict=True)))
-        count = form["layers"] * (1 + form["both"])
-        self.points = [*weights, rng.standard_normal((T, B, I_)), *[rng.standard_normal((count, B, n)) for n in self.layer.widths()]]
-        self.shapes = [point.shape for point in self.points]
-        self.vector = np.concatenate([point.ravel() for point in self.points])
-        self.seeds = [rng.standard_normal(value.shape) for value in self.plain(self.vector)]
-
-    def cut(self, vector: Any) -> list[Any]:
-        """The arrays that a vector has one after another."""
-        bounds = np.cumsum([0, *map(np.prod, self.shapes)])
-        return [vector[a:b].reshape(shape) for a, b, shape in zip(bounds, bounds[1:], self.shapes, strict=False)]
-
-    def plain(self, vector: Any) -> list[Any]:
-        """Outputs and last states by plain NumPy."""
-        parts, count = self.cut(vector), len(self.names)
-        outputs, last = plain(self.variant, dict(zip(self.names, parts, strict=False)), parts[count], parts[count + 1 :], **self.form)
-        return [*outputs, *last]
-
-    def ours(self, *leaves: Any) -> list[Any]:
-        """The same by the layer, compiled, with these tensors in the place of its weights, x and first states; time first."""
-        vars(self.layer).update(zip(self.names, leaves, strict=False))
-        x, *first = leaves[len(self.names) :]
-        output, last = self.layer(x.swapaxes(0, 1) if self.batch_first else x, first[0] if len(first) == 1 else tuple(first))
-        assert mg.scan_report().compiled, mg.scan_report()
-        outputs = output if isinstance(output, tuple) else (output,)
-        return [*[y.swapaxes(0, 1) if self.batch_first else y for y in outputs], *(last if isinstance(last, tuple) else (last,))]
-
-    def loss(self, values: list[Any]) -> Any:
-        """A number that every output has a part in, and bends in."""
-        return sum([((value + 0.5 * value * value) * seed).sum() for value, seed in zip(values, self.seeds, strict=True)])
-
-    def by_ours(self, *leaves: Any) -> Any:
-        return self.loss(self.ours(*leaves))
-
-    def by_plain(self, vector: Any) -> Any:
-        return self.loss(self.plain(vector))
-
-
-def distance(a: Any, b: Any) -> float:
-    """max|a - b| / max(1, max|b|)."""
-    a, b = np.asarray(a), np.asarray(b)
-    assert a.shape == b.shape
-    return float(np.abs(a - b).max() / max(1.0, np.abs(b).max()))
-
-
-def as_leaves(points: list[Any]) -> tuple[mg.Tensor, ...]:
-    return tuple([mg.tensor(point) for point in points])
+def case_of(variant: Variant, seed: int = 0, batch_first: bool = False, **form: Any) -> Case:
+    """A layer of this form beside plain NumPy."""
+    given = {"bidirectional": form["both"], **{key: form[key] for key in ("merge", "residual") if key in form}}
+    layer = variant.layer(I_, H, form["layers"], batch_first=batch_first, dtype="float64", **given)
+    return Case(variant, layer, (T, B, I_), seed, **form)
 
 
 def words(form: dict[str, Any]) -> str:
     return " ".join(f"{key}={value}" for key, value in form.items())
 
 
-compiled = pytest.mark.skipif(mg.config.kernels() is None, reason="the compiled loop needs the compiled kernels")
-
-
 @compiled
 @pytest.mark.parametrize("form", FORMS, ids=words)
 @pytest.mark.parametrize("label", VARIANTS)
 def test_each_variant_is_its_equations_with_both_derivatives(label: str, form: dict[str, Any]) -> None:
-    agrees(Case(VARIANTS[label], **form))
+    case_of(VARIANTS[label], **form).agrees()
 
 
 @compiled
 @pytest.mark.parametrize("form", MORE, ids=words)
 @pytest.mark.parametrize("label", FEW)
 def test_each_merge_and_residual_is_its_equations_with_both_derivatives(label: str, form: dict[str, Any]) -> None:
-    agrees(Case(VARIANTS[label], seed=1, **form))
-
-
-def agrees(case: Case) -> None:
-    """Outputs, last states, gradients and products with the Hessian by every weight, x and every first state."""
-    leaves = as_leaves(case.points)
-    for place, (got, want) in enumerate(zip(case.ours(*leaves), case.plain(case.vector), strict=True)):
-        assert distance(got, want) < 1e-12, place
-    labels = [*case.names, "x", *case.layer.states]
-    slopes = mg.grad(case.by_ours, argnums=range(len(leaves)))(*leaves)
-    for label, got, want in zip(labels, slopes, case.cut(grad(case.by_plain)(case.vector)), strict=True):
-        assert distance(got, want) < 1e-11, label
-        assert np.any(want), label  # each has a part in the loss, so nothing is compared with zeros
-    v = case.rng.standard_normal(case.vector.shape)
-    curves = mg.hvp(case.by_ours, leaves, as_leaves(case.cut(v)))
-    for label, got, want in zip(labels, curves, case.cut(hessian_vector_product(case.by_plain)(case.vector, v)), strict=True):
-        assert distance(got, want) < 1e-10, label
+    case_of(VARIANTS[label], seed=1, **form).agrees()
 
 
 @pytest.mark.parametrize("label", [label for label in VARIANTS if "stack" not in label])
@@ -155,7 +83,7 @@ def test_no_activation_and_no_option_is_left_out() -> None:
 @pytest.mark.parametrize("label", ["LSTM peephole", "GRU after keep"])
 def test_other_equations_are_told_apart(label: str) -> None:
     """The comparison can fail: another order of the gates or of the states is far away."""
-    case = Case(VARIANTS[label], layers=1, both=False)
+    case = case_of(VARIANTS[label], layers=1, both=False)
     right = case.plain(case.vector)
     weight = case.cut(case.vector)[1]
     weight[:] = np.roll(weight, H, axis=0)

@@ -50,6 +50,7 @@ class Noise:
     """
 
     def __init__(self, who: str, states: int, variational: Any, recurrent_dropout: float, zoneout: Any, weight_drop: float) -> None:
+        self.who = who
         self.variational = several(variational, 3, "variational", who)
         self.recurrent_dropout = several(recurrent_dropout, 1, "recurrent_dropout", who)[0]
         self.zoneout = several(zoneout, states, "zoneout", who)
@@ -61,8 +62,10 @@ class Noise:
         return any(self.zoneout) or (training and others)
 
     def weights(self, weights: dict[str, Tensor], recurrent: tuple[str, ...], training: bool) -> dict[str, Tensor]:
-        """The weights, those that multiply h with a mask."""
+        """The weights, those that multiply h with a mask; raises ValueError if there are none."""
         p = self.weight_drop if training else 0.0
+        if p and not recurrent:
+            raise ValueError(f"{self.who}: weight_drop acts on matrices that multiply the state, and there are none")
         return {label: mul(W, kept(W.shape, p, W.dtype)) if p and label in recurrent else W for label, W in weights.items()}
 
     def masks(self, batch: int, widths: tuple[int, ...], dtype: Any, training: bool) -> dict[str, Tensor]:
@@ -105,16 +108,23 @@ class Step:
         w = SimpleNamespace(**{name: running(name, tensor, x) for name, tensor in zip(self.names, tensors, strict=True)})
         seen: dict[str, Tensor] = {}
         added = dict(zip(self.probes, probes, strict=True))
+        mask, met = getattr(w, "mask_candidate", None), False
 
         def listener(label: str, tensor: Tensor) -> Tensor:
-            if label in CANDIDATES and hasattr(w, "mask_candidate"):
-                tensor = tensor * w.mask_candidate
+            nonlocal met
+            if label in CANDIDATES and mask is not None:
+                tensor, met = tensor * mask, True
             if label in added:
                 tensor = seen[label] = tensor + added[label]
             return tensor
 
         with listening(listener):
             after, y = self.layer.step(carry, x, w)
+        if mask is not None and not met:
+            raise ValueError(
+                f"{self.layer.label()}: recurrent_dropout acts on the new content of the memory, what the step names 'g', 'n' or 'N', "
+                'and this step names none of them: write mg.name("n", ...) around it'
+            )
         olds, news = (state if isinstance(state, tuple) else (state,) for state in (carry, after))
         held = [hold(old, new, stay, p) for old, new, stay, p in itertools.zip_longest(olds, news, stays, self.zoneout)]
         if any(state is not new for state, new in zip(held, news, strict=True)):
