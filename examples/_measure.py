@@ -21,3 +21,8 @@ def gradient_norms(layer, x, loss):
     gradients = [np.concatenate([part.grad.numpy()[0] for part in parts if part.grad is not None], axis=-1) for parts in states]
     norms = np.array([np.linalg.norm(g.astype(np.float64), axis=-1).mean() for g in gradients])  # squares of 1e-30 need float64
     return norms / norms[-1]
+
+
+def geometric(values):
+    """The geometric mean along the first axis: of what differs by powers of ten."""
+    return np.exp(np.log(values).mean(axis=0))

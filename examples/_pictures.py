@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from _measure import geometric
 
 COLOURS = {"tanh RNN": "#D55E00", "LSTM": "#0072B2", "GRU": "#009E73"}  # told apart by colour-blind eyes too (Okabe and Ito, 2008)
 GREY = "0.35"
@@ -143,8 +144,8 @@ LINES = {  # the three LSTMs in one colour: the wider, the more open
 
 
 def vanishing_poster(before, after, path):
-    """What examples/vanishing.py found, on one page. False without matplotlib. before, after: for each net its `way`, `loss` and
-    `error`.
+    """What examples/vanishing.py found, on one page. False without matplotlib. before, after: for each net `way`, `loss` and `error` of
+    each seed.
     """
     plt = pyplot("what came out")
     if plt is None:
@@ -152,54 +153,57 @@ def vanishing_poster(before, after, path):
     style = {"font.size": 13, "axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left", "axes.titlesize": 14}
     with plt.rc_context(style):
         figure = plt.figure(figsize=(14, 7.8))
-        steps = len(next(iter(before.values()))["loss"])
+        seeds, steps = len(before["tanh RNN"]), len(before["tanh RNN"][0]["loss"])
         figure.text(0.03, 0.93, f"What is left of a gradient {steps - 1} steps back", fontsize=23, weight="bold")
         figure.text(
             0.03,
             0.885,
-            "Gates carry a gradient while they are open: set so before training (bias 5), or opened by it. Nets of 64 units.",
+            "Gates carry a gradient while they are open: set so before training (bias 5), or opened by it. "
+            f"64 units; mean and span of {seeds} seeds.",
             color=GREY,
         )
         grid = figure.add_gridspec(2, 2, width_ratios=(1.45, 1), left=0.065, right=0.955, top=0.8, bottom=0.1, wspace=0.2, hspace=0.45)
-        lowest = max(1e-45, min(1e-32, *(found["way"].min() for found in before.values())))
+        lowest = min(1e-32, *(run["way"].min() for runs in before.values() for run in runs))
         way_panel(figure.add_subplot(grid[:, 0]), "before training: the loss's gradient (lines), the gates' product (dots)", before, lowest)
         way_panel(figure.add_subplot(grid[0, 1]), "after training", after, lowest, True)
-        tanh_panel(figure.add_subplot(grid[1, 1]), steps - 1, before["tanh RNN"]["way"][0])
+        tanh_panel(figure.add_subplot(grid[1, 1]), steps - 1, geometric([run["way"][0] for run in before["tanh RNN"]]))
         figure.savefig(path, dpi=110)
         plt.close(figure)
     return True
 
 
 def way_panel(axes, title, found, lowest, answers=False):
-    """The gradient's norm at each step, on a logarithmic axis; the gates' product as dots, or the error beside the names."""
-    steps = len(next(iter(found.values()))["loss"])
+    """The gradient's norm at each step, on a logarithmic axis, mean and span of the seeds; the gates' product as dots, or the error beside
+    the names.
+    """
+    steps = np.arange(1, len(found["tanh RNN"][0]["loss"]) + 1)
     axes.set_title(title)
     places = {}
     for kind, (colour, width) in LINES.items():
-        norms = found[kind]["loss"]
-        there = np.flatnonzero(norms)
-        axes.semilogy(there + 1, norms[there], color=colour, lw=width if not answers else 0.75 * width, solid_capstyle="round")
+        norms = np.array([run["loss"] for run in found[kind]])
+        axes.fill_between(steps, norms.min(axis=0), norms.max(axis=0), color=colour, alpha=0.18, lw=0)
+        axes.semilogy(steps, geometric(norms), color=colour, lw=width if not answers else 0.75 * width, solid_capstyle="round")
         if not answers:
-            axes.semilogy(np.arange(1, steps + 1, 3), found[kind]["way"][::3], ".", color=colour, ms=5)
-        places[kind] = np.log10(norms[there[0]])
+            axes.semilogy(steps[::3], geometric([run["way"][::3] for run in found[kind]]), ".", color=colour, ms=5)
+        places[kind] = np.log10(geometric(norms)[0])
+    errors = {kind: np.mean([run["error"] for run in runs]) for kind, runs in found.items()}
     if answers:
-        axes.text(0.97, 0.62, f"error across {steps - 1} steps (1: nothing learned)", transform=axes.transAxes, ha="right", color=GREY)
+        axes.text(0.97, 0.62, f"error across {len(steps) - 1} steps (1: nothing learned)", transform=axes.transAxes, ha="right", color=GREY)
     height = -np.inf
-    for rank, kind in enumerate(sorted(places, key=places.get)):
+    for kind in sorted(places, key=places.get):
         look = {"va": "center", "color": LINES[kind][0], "weight": "bold"}
         if answers:  # the four that have learned lie on each other: a list in the empty half, the least error on top
-            order = sorted(found, key=lambda other: found[other]["error"]).index(kind)
-            place = {"transform": axes.transAxes, "ha": "right"}
-            axes.text(0.97, 0.5 - 0.1 * order, f"{kind}   {found[kind]['error']:.2f}", **place, **look)
+            order = sorted(errors, key=errors.get).index(kind)
+            axes.text(0.97, 0.5 - 0.1 * order, f"{kind}   {errors[kind]:.2f}", transform=axes.transAxes, ha="right", **look)
         else:  # names one above the other where lines end close together
-            height = max(places[kind], height - 0.05 * np.log10(lowest)) if rank else places[kind]
+            height = max(places[kind], height - 0.05 * np.log10(lowest))
             axes.annotate(kind, (-1, 10.0**height), ha="right", annotation_clip=False, **look)
     axes.set_ylim(lowest / 10, 1e3)
     axes.set_yticks(10.0 ** np.arange(0, np.log10(lowest) - 5, -10))
     axes.yaxis.tick_right()
     axes.spines["left"].set_visible(False)
-    axes.set_xlim(-steps * (0.0 if answers else 0.24), steps * 1.01)
-    axes.set_xticks([1, steps], ["step 1", f"step {steps}: the loss"])
+    axes.set_xlim(-steps[-1] * (0.0 if answers else 0.24), steps[-1] * 1.01)
+    axes.set_xticks([1, steps[-1]], ["step 1", f"step {steps[-1]}: the loss"])
     for label, side in zip(axes.get_xticklabels(), ("left", "right"), strict=True):
         label.set_horizontalalignment(side)
     axes.minorticks_off()
@@ -240,6 +244,33 @@ def reber_curves(curves, path):
     axes.set(xlabel="training steps", ylim=(-2, 103), xlim=(0, steps[-1] * 1.02))
     axes.set_title("embedded Reber grammar: new strings without an illegal prediction, in percent", loc="left")
     axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+    return True
+
+
+def goal_curves(title, runs, levels, path):
+    """The loss on a test as it fell, for each kind of net and each seed; `levels`: name -> a loss to compare with. False without
+    matplotlib.
+    """
+    plt = pyplot("what came out")
+    if plt is None:
+        return False
+    figure, axes = plt.subplots(figsize=(9, 5.5), layout="constrained")
+    end = max(run.curve[-1][0] for kind in runs for run in runs[kind])
+    for name, level in levels.items():
+        axes.axhline(level, color=GREY, lw=1, ls="--", zorder=0)
+        axes.text(1.01, level, f"{name}\n{level:.3g}", transform=axes.get_yaxis_transform(), color=GREY, va="center")
+    for kind, seeds in runs.items():
+        colour = COLOURS.get(kind, "#CC79A7")
+        for rank, run in enumerate(seeds):
+            steps, losses = zip(*run.curve, strict=True)
+            axes.semilogy(steps, losses, color=colour, lw=1.8, alpha=0.75, label=None if rank else kind)
+            axes.plot(steps[-1], losses[-1], "o", color=colour, mec="white", ms=7, zorder=3)
+    axes.set(xlabel="training steps", xlim=(0, end * 1.02))
+    axes.set_title(title, loc="left")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="lower left")
     figure.savefig(path, dpi=150)
     plt.close(figure)
     return True
