@@ -470,7 +470,8 @@ def f4(*shape):
         (
             lambda: nn.RNNCell(3, 4)(f4(2, 3), f4(1, 4)),
             mg.ShapeError,
-            "RNNCell: state h has shape (1, 4), expected (2, 4) = batch, hidden",
+            "RNNCell: state h has shape (1, 4), expected (2, 4) = batch, hidden. It is the state of a batch of 1, for an input of 2: "
+            "give one of this batch, or none to begin with zeros",
         ),
         (lambda: nn.RNN(3, 4, 1, "sine"), ValueError, "RNN: nonlinearity='sine' is not one of 'tanh', 'relu', " + REST),
         (lambda: nn.LSTM(3, 0), ValueError, "LSTM: hidden_size must be a whole number from 1, got 0"),

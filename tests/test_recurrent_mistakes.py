@@ -13,6 +13,8 @@ from minigrad import nn
 
 T, B, I_, H = 7, 4, 3, 5
 WITH = ". If the input is (batch, time, ...), batch_first=True says so"
+OTHER = ". It is the state of a batch of 6, for an input of 4: give one of this batch, or none to begin with zeros"
+UP_TO = ": a length is one from 0 to {}, and a batch is padded to its longest sequence"
 WITHOUT = ". If the input is (time, batch, ...), leave batch_first=True out"
 
 
@@ -36,12 +38,18 @@ def test_batch_and_time_swapped_are_told_by_the_state(kind: Any) -> None:
 
 def test_a_state_of_another_batch() -> None:
     """No hint where nothing seems swapped: the last batch of an epoch is often smaller."""
-    with said(mg.ShapeError, "GRU: state h has shape (1, 6, 5), expected (1, 4, 5) = layers x directions, batch, hidden"):
+    with said(mg.ShapeError, f"GRU: state h has shape (1, 6, 5), expected (1, 4, 5) = layers x directions, batch, hidden{OTHER}"):
         nn.GRU(I_, H)(mg.zeros(T, B, I_), mg.zeros(1, 6, H))
-    with said(mg.ShapeError, "LSTM: state c has shape (2, 6, 5), expected (2, 4, 5) = layers x directions, batch, hidden"):
+    with said(mg.ShapeError, f"LSTM: state c has shape (2, 6, 5), expected (2, 4, 5) = layers x directions, batch, hidden{OTHER}"):
         nn.LSTM(I_, H, 2)(mg.zeros(T, B, I_), (mg.zeros(2, B, H), mg.zeros(2, 6, H)))
-    with said(mg.ShapeError, "GRU: state h has shape (1, 6, 5), expected (1, 4, 5) = layers x directions, batch, hidden"):
+    with said(mg.ShapeError, f"GRU: state h has shape (1, 6, 5), expected (1, 4, 5) = layers x directions, batch, hidden{OTHER}"):
         nn.GRU(I_, H)(mg.zeros(B, B, I_), mg.zeros(1, 6, H))
+    with said(mg.ShapeError, f"LSTMCell: state h has shape (6, 5), expected (4, 5) = batch, hidden{OTHER}"):
+        nn.LSTMCell(I_, H)(mg.zeros(B, I_), (mg.zeros(6, H), mg.zeros(B, H)))
+    with said(mg.ShapeError, "GRU: state h has shape (2, 5), expected (1, 5) = layers x directions, hidden"):
+        nn.GRU(I_, H)(mg.zeros(T, I_), mg.zeros(2, H))
+    with said(mg.ShapeError, "GRU: state h has shape (2, 6, 5), expected (1, 4, 5) = layers x directions, batch, hidden"):
+        nn.GRU(I_, H)(mg.zeros(T, B, I_), mg.zeros(2, 6, H))
 
 
 @pytest.mark.parametrize(
@@ -50,13 +58,21 @@ def test_a_state_of_another_batch() -> None:
         (False, {"lengths": [1] * 4}, f"lengths has shape (4,), expected (7,): one for each sequence of the batch{WITH}"),
         (True, {"lengths": [1] * 7}, f"lengths has shape (7,), expected (4,): one for each sequence of the batch{WITHOUT}"),
         (False, {"lengths": [1] * 5}, "lengths has shape (5,), expected (7,): one for each sequence of the batch"),
-        (False, {"lengths": [1, 6, 0, 0, 0, 0, 0]}, f"lengths[1] is 6, but the input has 4 time steps{WITH}"),
-        (False, {"lengths": [1, 9, 0, 0, 0, 0, 0]}, "lengths[1] is 9, but the input has 4 time steps"),
-        (True, {"lengths": [1, 2, 3, 8]}, "lengths[3] is 8, but the input has 7 time steps"),
-        (False, {"mask": np.ones((7, 4), bool)}, f"mask has shape (7, 4), expected (4, 7) = time, batch{WITH}, or give mask.T"),
-        (True, {"mask": np.ones((7, 4), bool)}, f"mask has shape (7, 4), expected (4, 7) = batch, time{WITHOUT}, or give mask.T"),
-        (True, {"mask": np.ones((4, 6), bool)}, "mask has shape (4, 6), expected (4, 7) = batch, time"),
-        (True, {"mask": np.ones(7, bool)}, "mask has shape (7,), expected (4, 7) = batch, time"),
+        (False, {"lengths": [1, 6, 0, 0, 0, 0, 0]}, f"lengths[1] is 6, but the input has 4 time steps{UP_TO.format(4)}{WITH}"),
+        (False, {"lengths": [1, 9, 0, 0, 0, 0, 0]}, f"lengths[1] is 9, but the input has 4 time steps{UP_TO.format(4)}"),
+        (True, {"lengths": [1, 2, 3, 8]}, f"lengths[3] is 8, but the input has 7 time steps{UP_TO.format(7)}"),
+        (
+            False,
+            {"mask": np.ones((7, 4), bool)},
+            f"mask has shape (7, 4), expected (4, 7) = time, batch, a truth value for each step{WITH}, or give mask.T",
+        ),
+        (
+            True,
+            {"mask": np.ones((7, 4), bool)},
+            f"mask has shape (7, 4), expected (4, 7) = batch, time, a truth value for each step{WITHOUT}, or give mask.T",
+        ),
+        (True, {"mask": np.ones((4, 6), bool)}, "mask has shape (4, 6), expected (4, 7) = batch, time, a truth value for each step"),
+        (True, {"mask": np.ones(7, bool)}, "mask has shape (7,), expected (4, 7) = batch, time, a truth value for each step"),
     ],
 )
 def test_lengths_and_masks_that_do_not_fit(batch_first: bool, how: dict[str, Any], sentence: str) -> None:
@@ -77,6 +93,16 @@ def test_a_state_that_was_not_detached(kind: Any) -> None:
         again.backward()
     output, _ = layer(x, mg.detach(state))
     output.sum().backward()
+
+
+def test_a_state_that_was_not_detached_and_weights_that_have_moved() -> None:
+    """With `retain_graph` the tape is there, but not the weights that it was made with."""
+    layer, x = nn.GRU(I_, H), mg.randn(T, B, I_)
+    output, state = layer(x)
+    output.sum().backward(retain_graph=True)
+    mg.optim.SGD(layer.parameters(), lr=0.1).step()
+    with pytest.raises(mg.MutationError, match=r"the SGD step has changed one of them .*, or detach\(\) a state that was carried over"):
+        layer(x, state)[0].sum().backward()
 
 
 @pytest.mark.parametrize("loss", [nn.cross_entropy, nn.CrossEntropyLoss(), nn.functional.cross_entropy])
@@ -104,5 +130,7 @@ def test_logits_are_not_warned_of() -> None:
 
 def test_a_target_beyond_the_classes() -> None:
     for target, words in (([0, 4], "4"), ([0, -1], "-1")):
-        with pytest.raises(mg.ShapeError, match=rf"cross_entropy.*{words}.*4 classes"):
+        with pytest.raises(mg.ShapeError, match=rf"^cross_entropy: targets run .*{words}.*; 4 classes allow 0 to 3: .*ignore_index$"):
             nn.cross_entropy(mg.randn(2, 4), target)
+        with pytest.raises(mg.ShapeError, match=rf"{words}.*; 4 classes allow 0 to 3: give the input one column for each class"):
+            nn.sequence_cross_entropy(mg.randn(3, 2, 4), np.array([target] * 3), lengths=[3, 1])

@@ -172,7 +172,7 @@ class Equations(Gates):
         for label, width, value in zip(self.states, widths, state if several else [state], strict=True):
             tensor, shape = in_dtype(self, value, self.dtype, f"state {label}"), (*leading, width)
             if tensor.shape != shape:
-                note = hint if tensor.shape == (*(mistaken or ()), width) else ""
+                note = hint if tensor.shape == (*(mistaken or ()), width) else other_batch(tensor.shape, shape, axes)
                 raise ShapeError(f"{self.label()}: state {label} has shape {tensor.shape}, expected {shape} = {axes}{note}")
             found.append(tensor)
         return found
@@ -182,6 +182,17 @@ class Equations(Gates):
         if label not in ACTIVATIONS:
             raise ValueError(f"{type(self).__name__}: {option}={label!r} is not one of {', '.join(map(repr, ACTIVATIONS))}")
         return label
+
+
+def other_batch(given: tuple[int, ...], expected: tuple[int, ...], axes: str) -> str:
+    """What to say of a state that fits but for the size of the batch."""
+    names = axes.partition(" (")[0].split(", ")
+    at = names.index("batch") if "batch" in names else 0
+    if names[at] != "batch" or len(given) != len(expected) or given[:at] + given[at + 1 :] != expected[:at] + expected[at + 1 :]:
+        return ""
+    return (
+        f". It is the state of a batch of {given[at]}, for an input of {expected[at]}: give one of this batch, or none to begin with zeros"
+    )
 
 
 def packed(tensors: list[Tensor]) -> Carry:

@@ -165,7 +165,10 @@ def nll_loss(input: Any, target: Any, weight: Any = None, *, ignore_index: int =
     flat, kept = without(classes, ignore_index)
     rows = by_rows(input, classes.size)
     if flat.size and not 0 <= flat.min() <= flat.max() < rows.shape[1]:
-        raise ShapeError(f"nll_loss: targets run from {flat.min()} to {flat.max()}; {rows.shape[1]} classes allow 0 to {rows.shape[1] - 1}")
+        raise ShapeError(
+            f"nll_loss: targets run from {flat.min()} to {flat.max()}; {rows.shape[1]} classes allow 0 to {rows.shape[1] - 1}: "
+            "give the input one column for each class; a target that should not count is ignore_index"
+        )
     losses = -take_along_axis(rows, flat[:, None]).squeeze(-1)
     return over_classes(losses if weights is None else losses * weights.numpy()[flat], classes, kept, weights, reduction)
 

@@ -96,7 +96,10 @@ def valid_steps(who: str, shape: tuple[int, ...], lengths: Any, mask: Any, batch
         if counts.size and (counts.min() < 0 or counts.max() > steps):
             worst = int(np.argmax((counts < 0) | (counts > steps)))
             hint = swapped(batch_first) if steps < counts.max() <= batch else ""
-            raise ShapeError(f"{who}: lengths[{worst}] is {counts[worst]}, but the input has {steps} time steps{hint}")
+            raise ShapeError(
+                f"{who}: lengths[{worst}] is {counts[worst]}, but the input has {steps} time steps: a length is one from 0 to {steps}, "
+                f"and a batch is padded to its longest sequence{hint}"
+            )
         return np.arange(steps)[:, None] < counts[None, :]
     given = np.asarray(mask)
     axes = "batch, time" if batch_first else "time, batch"
@@ -106,5 +109,5 @@ def valid_steps(who: str, shape: tuple[int, ...], lengths: Any, mask: Any, batch
         )
     if given.shape != shape:
         hint = swapped(batch_first) + ", or give mask.T" if given.shape == shape[::-1] else ""
-        raise ShapeError(f"{who}: mask has shape {given.shape}, expected {shape} = {axes}{hint}")
+        raise ShapeError(f"{who}: mask has shape {given.shape}, expected {shape} = {axes}, a truth value for each step{hint}")
     return (given.T if batch_first else given).astype(bool)

@@ -311,6 +311,7 @@ def check_classes(x: Any, target: Any) -> None:
     if target.size and not 0 <= target.min() <= target.max() < x.shape[1]:
         raise ShapeError(
             f"cross_entropy: targets run from {target.min()} to {target.max()}; {x.shape[1]} classes allow 0 to {x.shape[1] - 1}"
+            ": give the input one column for each class; a target that should not count is ignore_index"
         )
 
 

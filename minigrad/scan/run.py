@@ -90,7 +90,8 @@ class ScanRules(Rules):
             if cell.changed > node.tick:
                 raise MutationError(
                     "'scan' kept its carry, xs and the tensors that its step closes over for the backward pass, and "
-                    f"{cell.cause} has changed one of them in place since: run backward before changing it"
+                    f"{cell.cause} has changed one of them in place since: run backward before changing it, or detach() a state that was "
+                    "carried over from before the change"
                 )
         parts = table.parts.pop(node.tick)
         arrays, env, span = node.kept
