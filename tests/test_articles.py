@@ -215,6 +215,30 @@ def test_the_gradient_of_a_tanh_rnn_vanishes_over_100_steps():
     assert norms[0] < 1e-15 and (np.diff(np.log10(norms[:95:5])) > 0).all()  # and the further back, the less
 
 
+def test_a_gradient_across_steps_is_a_product_of_what_each_step_does_to_h():
+    """dh_T / dh_0 = J_T ... J_1, where J_t = diag(1 - h_t^2) W_hh."""
+    layer, x = layer_of(nn.RNN), numbers(T, 1, I_)
+    h_0, W = mg.tensor(numbers(1, 1, H, seed=2), requires_grad=True), layer.weight_hh_l0.numpy()
+    output, _ = layer(x, h_0)
+    product = np.eye(H)
+    for h in output.numpy()[:, 0]:
+        product = (1 - h**2)[:, None] * W @ product
+    for unit in range(H):
+        h_0.grad = None
+        output[-1, 0, unit].backward(retain_graph=True)
+        np.testing.assert_allclose(h_0.grad.numpy()[0, 0], product[unit], **EXACT)
+    assert np.abs(product).max() > 1e-3
+
+
+def test_steps_of_long_ago_have_no_part_in_the_update():
+    """What each step adds to the gradient of W_hh. The weights do move, being shared: by what the near steps say."""
+    layer, seeds = nn.RNN(I_, 64, dtype=np.float64), mg.tensor(numbers(B, 64, seed=3))
+    parts = mg.ledger((layer(numbers(100, B, I_, seed=4))[0][-1] * seeds).sum(), layer.weight_hh_l0).numpy()
+    sizes = np.linalg.norm(parts.reshape(100, -1), axis=1)
+    assert sizes[1:50].max() < 1e-9 * sizes[-1]
+    assert np.linalg.norm(parts.sum(axis=0)) > 0.1 * sizes[-1] > 0.0
+
+
 def test_tanh_alone_does_not_make_it_vanish():
     """Where the claim is too short: W_hh has its part. Of 1.5 times a rotation, around h = 0 where tanh' is 1, the gradient grows."""
     layer = nn.RNN(I_, 16, dtype=np.float64)
@@ -608,6 +632,35 @@ def test_remember_adds_what_was_kept_and_what_was_learned(four):
     np.testing.assert_allclose(memory["LTM"], memory["LTM'"] * found["f"] + found["N"] * found["i"], **EXACT)
 
 
+def test_remember_is_the_simplest_gate_it_has_no_weights_and_is_linear(four):
+    """N, i, f and V have rows of the weights, and U a matrix: nothing is left for it."""
+    layer, E, memory, found, _ = four
+    assert layer.gates == "NifV" and {name for name, _ in layer.named_parameters() if "_hh_" not in name and "_ih_" not in name} == {
+        "weight_u_l0",
+        "bias_u_l0",
+    }
+
+    def remembered(LTM: Any) -> Any:
+        return layer(E[None], (mg.tensor(memory["STM'"][None]), mg.tensor(LTM[None])))[1][1].numpy()[0]
+
+    a, b = memory["LTM'"], numbers(B, H, seed=12)
+    np.testing.assert_allclose(remembered(2.0 * a - 3.0 * b) - remembered(0.0 * a), found["f"] * (2.0 * a - 3.0 * b), **EXACT)
+
+
+def test_each_gate_is_a_small_network(four):
+    """A linear layer over what comes in, and an activation."""
+    layer, E, memory, found, _ = four
+    for gate, activation in (("N", nn.Tanh()), ("i", nn.Sigmoid()), ("f", nn.Sigmoid()), ("V", nn.Sigmoid())):
+        linear, rows = nn.Linear(H + I_, H, dtype=np.float64), layer.rows(gate)
+        linear.weight.assign_(np.concatenate([layer.weight_hh_l0.numpy(), layer.weight_ih_l0.numpy()], axis=1)[rows])
+        linear.bias.assign_((layer.bias_ih_l0.numpy() + layer.bias_hh_l0.numpy())[rows])
+        network = nn.Sequential(linear, activation)
+        np.testing.assert_allclose(network(np.concatenate([memory["STM'"], E], axis=1)).numpy(), found[gate], **EXACT)
+    linear = nn.Linear(H, H, dtype=np.float64)
+    linear.load_state_dict({"weight": layer.weight_u_l0.numpy(), "bias": layer.bias_u_l0.numpy()})
+    np.testing.assert_allclose(nn.Sequential(linear, nn.Tanh())(memory["LTM'"] * found["f"]).numpy(), found["U"], **EXACT)
+
+
 def test_use_reads_the_forgotten_long_term_memory(four):
     layer, E, memory, found, _ = four
     kept = memory["LTM'"] * found["f"]
@@ -660,6 +713,16 @@ def test_a_bidirectional_lstm_is_two_that_share_nothing():
     back.load_state_dict({name.removesuffix(ends): value for name, value in layer.state_dict().items() if name.endswith(ends)})
     want = np.concatenate([ahead(x)[0].numpy(), back(x[::-1].copy())[0].numpy()[::-1]], axis=-1)
     np.testing.assert_allclose(layer(x)[0].numpy(), want, **EXACT)
+
+
+def test_with_both_directions_an_output_knows_what_comes_after_it():
+    """The context behind a word too; one direction knows what came before."""
+    for both, behind in ((True, True), (False, False)):
+        layer, x = layer_of(nn.LSTM, bidirectional=both), mg.tensor(numbers(T, B, I_), requires_grad=True)
+        output = layer(x)[0]
+        (output[2] * mg.tensor(numbers(*output.shape[1:], seed=5))).sum().backward()
+        size = np.abs(x.grad.numpy()).max(axis=(1, 2))
+        assert (size[:3] > 0.0).all() and ((size[3:] > 0.0) == behind).all()
 
 
 def test_without_sequences_a_bidirectional_lstm_returns_forward_at_the_last_and_backward_at_the_first_step():
