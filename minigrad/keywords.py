@@ -37,8 +37,8 @@ def unknown(name: str, keyword: str, has: Iterable[str]) -> TypeError:
     return TypeError(f"{name}() has no keyword '{keyword}': {way}")
 
 
-def worded(function: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """`function`, whose refusal of a keyword says what to write instead."""
+def worded(function: Callable[..., Any], name: str, more: Iterable[str] = ("others",)) -> Callable[..., Any]:
+    """`function`, whose refusal of a keyword says what to write instead; `more` are those it takes as **keywords."""
 
     @functools.wraps(function)
     def called(*args: Any, **keywords: Any) -> Any:
@@ -49,7 +49,8 @@ def worded(function: Callable[..., Any], name: str) -> Callable[..., Any]:
             if found is None or found[1] not in keywords:
                 raise
         parameters = inspect.signature(function).parameters.values()
-        raise unknown(name, found[1], ["others" if one.kind is one.VAR_KEYWORD else one.name for one in parameters])
+        has = [[*more] if one.kind is one.VAR_KEYWORD else [one.name] for one in parameters]
+        raise unknown(name, found[1], dict.fromkeys(label for labels in has for label in labels))
 
     return called
 
@@ -61,4 +62,4 @@ def word(space: dict[str, Any], names: Iterable[str]) -> None:
         if inspect.isfunction(value):
             space[name] = worded(value, name)
         elif inspect.isclass(value) and inspect.isfunction(value.__init__):
-            value.__init__ = worded(value.__init__, name)  # type: ignore[method-assign]
+            value.__init__ = worded(value.__init__, name, getattr(value, "keywords", ("others",)))  # type: ignore[method-assign]

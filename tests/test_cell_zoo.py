@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 from typing import Any
@@ -192,10 +193,13 @@ def test_the_vanilla_lstm_of_the_table_has_peepholes_as_greffs():
     assert names >= {"weight_ci_l0", "weight_cf_l0", "weight_co_l0"}
 
 
-def test_a_cell_learns():
+def test_a_cell_of_eight_lines_learns_to_add_on_the_compiled_path():
     """One of them, a little; the script trains all."""
+    lines = inspect.getsource(ZOO.MGU.function).splitlines()
+    assert len([line for line in lines if not line.strip().startswith('"""')]) <= 8
     mg.manual_seed(0)
-    assert ZOO.learn(ZOO.MGU, 250)["loss"] < 0.5 * ZOO.BASELINE
+    learned = ZOO.learn(ZOO.MGU, 250)
+    assert learned["loss"] < 0.5 * ZOO.BASELINE and learned["compiled"] == COMPILED
 
 
 def test_the_table(tmp_path):

@@ -134,3 +134,23 @@ def test_a_target_beyond_the_classes() -> None:
             nn.cross_entropy(mg.randn(2, 4), target)
         with pytest.raises(mg.ShapeError, match=rf"{words}.*; 4 classes allow 0 to 3: give the input one column for each class"):
             nn.sequence_cross_entropy(mg.randn(3, 2, 4), np.array([target] * 3), lengths=[3, 1])
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (
+            lambda: nn.LSTM(I_, H, peepholes=True),
+            r"LSTM\(\) has no keyword 'peepholes': it has .*, peephole, .*, merge, .*, zoneout, .*stateful",
+        ),
+        (
+            lambda: nn.LSTMCell(I_, H, peepholes=True),
+            r"LSTMCell\(\) has no keyword 'peepholes': it has .*, peephole, coupled, layer_norm, ",
+        ),
+        (lambda: nn.Recurrent(nn.GRUCell(I_, H), zone_out=0.1), r"Recurrent\(\) has no keyword 'zone_out': .*, residual, .*, zoneout, "),
+    ],
+)
+def test_an_option_that_there_is_not_gets_the_list_of_all(make: Any, words: str) -> None:
+    with pytest.raises(TypeError, match=words) as caught:
+        make()
+    assert "others" not in str(caught.value) and str(caught.value).count("residual") <= 1

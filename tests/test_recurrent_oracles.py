@@ -91,14 +91,19 @@ def test_lengths_are_the_packed_sequences_of_torch(kind: str) -> None:
     theirs = getattr(torch.nn, kind)(I_, H, 2, bidirectional=True).double()
     theirs.load_state_dict({name: torch.from_numpy(value) for name, value in random_weights(ours, 2).items()})
     rng, lengths = np.random.default_rng(3), [3, 6, 1, 3, 5]
-    x = rng.standard_normal((T, 5, I_))
-    states = [rng.standard_normal((4, 5, H)) for _ in ours.states]
-    output, last = ours(x, as_state(states), lengths=lengths)
-    packed = pack_padded_sequence(torch.from_numpy(x), lengths, enforce_sorted=False)
-    expected, expected_last = theirs(packed, as_state([torch.from_numpy(state) for state in states]))
-    close(output, pad_packed_sequence(expected)[0].detach(), 1e-12)
-    for got, want in zip(as_tuple(last), as_tuple(expected_last), strict=True):
-        close(got, want.detach(), 1e-12)
+    given = [rng.standard_normal((T, 5, I_)), *[rng.standard_normal((4, 5, H)) for _ in ours.states]]
+    a = [mg.tensor(array, requires_grad=True) for array in given]
+    b = [torch.from_numpy(array.copy()).requires_grad_() for array in given]
+    output, last = ours(a[0], as_state(a[1:]), lengths=lengths)
+    expected, expected_last = theirs(pack_padded_sequence(b[0], lengths, enforce_sorted=False), as_state(b[1:]))
+    results = [(output, pad_packed_sequence(expected)[0]), *zip(as_tuple(last), as_tuple(expected_last), strict=True)]
+    seeds = [rng.standard_normal(got.shape) for got, _ in results]
+    for got, want in results:
+        close(got.detach(), want.detach(), 1e-12)
+    sum([(got * seed).sum() for (got, _), seed in zip(results, seeds, strict=True)]).backward()
+    sum([(want * torch.from_numpy(seed)).sum() for (_, want), seed in zip(results, seeds, strict=True)]).backward()
+    for got, want in zip([*a, *ours.parameters()], [*b, *theirs.parameters()], strict=True):
+        close(got.grad, want.grad, 1e-12)
 
 
 # ---- onnxruntime: gates in the order i o f c and z r h, peepholes P[iof], both biases in a row, a batch in the middle
@@ -177,6 +182,25 @@ def test_gru_of_both_resets_against_onnxruntime(reset: str, both: bool, batch: i
     weights = onnx_weights("GRU", random_weights(layer, batch), both)
     for lengths in (None, np.random.default_rng(0).integers(1, T + 1, batch)):
         equals_onnx("GRU", layer, weights, batch, lengths, linear_before_reset=int(reset == "after"))
+
+
+@pytest.mark.parametrize("lengths", [None, [3, T, 1, 0, 4]], ids=str)
+@pytest.mark.parametrize("kind", ONNX_GATES)
+def test_a_layer_over_flipped_time_is_reverse_of_onnxruntime(kind: str, lengths: Any) -> None:
+    """One direction alone, the backward one; the mask is flipped with x."""
+    layer, rng, batch = getattr(nn, kind)(I_, H), np.random.default_rng(1), 5
+    weights = onnx_weights(kind, random_weights(layer, 0), False)
+    x, states = rng.standard_normal((T, batch, I_)).astype("f"), [rng.standard_normal((1, batch, H)).astype("f") for _ in layer.states]
+    given = {"X": x, **weights, **dict(zip(("initial_h", "initial_c"), states, strict=False))}
+    counts = np.array([T] * batch if lengths is None else lengths)
+    if lengths is not None:
+        given["sequence_lens"] = counts.astype(np.int32)
+    more = {"linear_before_reset": 1} if kind == "GRU" else {}
+    Y, *last = by_onnx(kind, given, 1 + len(states), direction="reverse", **more)
+    output, ours = layer(mg.flip(x, 0), as_state(states), mask=(np.arange(T)[:, None] < counts)[::-1])
+    close(mg.flip(output, 0), Y[:, 0])
+    for got, want in zip(as_tuple(ours), last, strict=True):
+        close(got.numpy()[:, counts > 0], want[:, counts > 0])  # of no steps: see below
 
 
 @pytest.mark.parametrize("reset", ["before", "after"])

@@ -64,6 +64,8 @@ class LSTMCell(LSTMEquations, Cell):
     ((5, 2), (5, 2))
     """
 
+    keywords = tuple(LSTMEquations.usual)
+
     def __init__(
         self,
         input_size: int,

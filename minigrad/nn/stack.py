@@ -29,6 +29,8 @@ MERGES = ("concat", "sum", "mul", "ave", None)
 class Layers(Equations):
     """All time steps, layers and directions of one kind of recurrence. The equations come from the class it is joined with."""
 
+    keywords = FORM
+
     def __init__(
         self,
         input_size: int,
