@@ -270,7 +270,7 @@ def goal_curves(title, runs, levels, path):
     axes.set(xlabel="training steps", xlim=(0, end * 1.02))
     axes.set_title(title, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="lower left")
+    axes.legend(frameon=False, loc="best")
     figure.savefig(path, dpi=150)
     plt.close(figure)
     return True

@@ -11,6 +11,7 @@ import pytest
 import scripts
 
 import minigrad as mg
+from minigrad import nn
 
 KINDS = ["tanh RNN", "GRU", "LSTM, bias 0", "LSTM, bias 1", "LSTM, bias 5"]
 COLUMNS = ["way", "before", "after", "error"]
@@ -60,6 +61,21 @@ def test_what_is_left_in_an_rnn_is_a_matter_of_w_hh(example):
         eigenvalues.append(np.log10(abs(np.linalg.eigvals(net.layer.weight_hh_l0.numpy())).max()))
     assert np.ptp(left) > 2.0 and np.corrcoef(left, eigenvalues)[0, 1] > 0.9
     np.testing.assert_allclose(left, 99 * np.array(eigenvalues), rtol=0, atol=3.5)
+
+
+def test_the_more_input_an_rnn_has_the_less_is_left(example):
+    """As docs/articles.md has it: its tanh is further from 0."""
+    left = []
+    for inputs in (2, 16):
+        norms = []
+        for seed in range(40):
+            mg.manual_seed(seed)
+            layer = nn.RNN(inputs, 64, dtype=np.float64)
+            h, w = mg.tensor(np.zeros((1, 8, 64)), requires_grad=True), mg.random.generator.normal(size=(1, 8, 64))
+            (layer(mg.random.generator.normal(size=(99, 8, inputs)), h)[1] * w).sum().backward()
+            norms.append(np.linalg.norm(h.grad.numpy()) / np.linalg.norm(w))
+        left.append(np.log10(example.geometric(norms)))
+    np.testing.assert_allclose(left, [-23.0, -26.2], rtol=0, atol=1.0)
 
 
 def test_what_has_no_gradient_can_learn_all_the_same(example):
