@@ -252,7 +252,8 @@ def coupled_for_onnx(weights: Arrays) -> Arrays:
 def test_the_coupled_lstm_is_input_forget_of_onnxruntime(peephole: bool, batch: int) -> None:
     layer = nn.LSTM(I_, H, bidirectional=True, coupled=True, peephole=peephole)
     weights = onnx_weights("LSTM", coupled_for_onnx(random_weights(layer, batch)), True)
-    equals_onnx("LSTM", layer, weights, batch, input_forget=1)
+    for lengths in (None, np.random.default_rng(0).integers(1, T + 1, batch)):
+        equals_onnx("LSTM", layer, weights, batch, lengths, input_forget=1)
 
 
 def test_a_sequence_of_no_steps_keeps_its_first_state_where_onnxruntime_has_zeros() -> None:
@@ -280,19 +281,22 @@ def held(carry: Any, x: Any, W: Any, U: Any, b: Any, *, limit: float = 0.25) -> 
     return (h, c), h
 
 
-def test_clip_of_onnxruntime_holds_the_gates_and_not_the_cell() -> None:
-    theirs = nn.LSTM(I_, H)
-    weights = random_weights(theirs, 0)
-    onnx = onnx_weights("LSTM", weights, False)
-    own = held(I_, H)
-    own.load_state_dict(
-        {"W_l0": weights["weight_ih_l0"], "U_l0": weights["weight_hh_l0"], "b_l0": weights["bias_ih_l0"] + weights["bias_hh_l0"]}
-    )
-    equals_onnx("LSTM", own, onnx, 2, clip=0.25)
-    clipped = nn.LSTM(I_, H, cell_clip=0.25)
+@pytest.mark.parametrize("batch", [1, 2, 7])
+@pytest.mark.parametrize("both", [False, True])
+def test_clip_of_onnxruntime_holds_the_gates_and_not_the_cell(both: bool, batch: int) -> None:
+    theirs = nn.LSTM(I_, H, bidirectional=both)
+    weights = random_weights(theirs, batch)
+    onnx = onnx_weights("LSTM", weights, both)
+    own = held(I_, H, bidirectional=both)
+    for suffix in own.all_suffixes():
+        W, U, b, d = (weights[name + suffix] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+        own.load_state_dict({"W" + suffix: W, "U" + suffix: U, "b" + suffix: b + d}, strict=False)
+    for lengths in (None, np.random.default_rng(0).integers(1, T + 1, batch)):
+        equals_onnx("LSTM", own, onnx, batch, lengths, clip=0.25)
+    clipped = nn.LSTM(I_, H, bidirectional=both, cell_clip=0.25)
     clipped.load_state_dict(weights)
     with pytest.raises(AssertionError):
-        equals_onnx("LSTM", clipped, onnx, 2, clip=0.25)
+        equals_onnx("LSTM", clipped, onnx, batch, clip=0.25)
 
 
 # ---- Keras on JAX: matrices transposed, gates in the order i f c o and z r h, one bias, but for a GRU that resets after the product
