@@ -188,6 +188,22 @@ def test_the_gradient_of_the_compiled_loop_is_that_of_the_steps(name):
         np.testing.assert_allclose(got[label], p.grad.numpy(), rtol=0, atol=1e-12 * max(1.0, np.abs(got[label]).max()))
 
 
+@pytest.mark.skipif(not COMPILED, reason="bits are a promise of the compiled loop")
+def test_an_lstm_of_ones_own_has_the_bits_of_the_librarys():
+    """In both directions and padded; nothing between the two knows which of them it runs."""
+    own, theirs = (kind(I_, H, 2, bidirectional=True) for kind in (ZOO.NP, mg.nn.LSTM))
+    for suffix in own.all_suffixes():
+        i, f, g, o = np.split(theirs.state_dict()["weight_ih" + suffix].numpy(), 4)
+        ih, fh, gh, oh = np.split(theirs.state_dict()["weight_hh" + suffix].numpy(), 4)
+        ib, fb, gb, ob = np.split((getattr(theirs, "bias_ih" + suffix) + getattr(theirs, "bias_hh" + suffix)).numpy(), 4)
+        rows = {"W": [g, i, f, o], "R": [gh, ih, fh, oh], "b": [gb, ib, fb, ob]}
+        own.load_state_dict({label + suffix: np.concatenate(parts) for label, parts in rows.items()}, strict=False)
+    x = np.random.default_rng(11).standard_normal((T, B, I_)).astype("f")
+    (a, (h, c)), (b, (k, d)) = (layer(x, lengths=[T, 0, 2]) for layer in (own, theirs))
+    for got, want in ((a, b), (h, k), (c, d)):
+        np.testing.assert_array_equal(got.numpy(), want.numpy())
+
+
 def test_the_vanilla_lstm_of_the_table_has_peepholes_as_greffs():
     names = {label for label, _ in ZOO.KNOWN["LSTM, peepholes"](I_, H).named_parameters()}
     assert names >= {"weight_ci_l0", "weight_cf_l0", "weight_co_l0"}
