@@ -371,6 +371,10 @@ def test_weights_start_uniform_within_one_over_root_hidden(kind):
         (lambda: nn.RNN(3, 4, 2, "relu", False), "RNN(3, 4, num_layers=2, nonlinearity='relu', bias=False)  # 60 parameters"),
         (lambda: nn.GRU(3, 4, dropout=0.5, bidirectional=True), "GRU(3, 4, dropout=0.5, bidirectional=True)  # 216 parameters"),
         (lambda: nn.LSTMCell(3, 4, bias=False), "LSTMCell(3, 4, bias=False)  # 112 parameters"),
+        (
+            lambda: nn.LSTM(3, 4, variational=(0.1, 0, 0.2), recurrent_dropout=0.3, zoneout=0.4, peephole=True),
+            "LSTM(3, 4, variational=(0.1, 0.0, 0.2), recurrent_dropout=0.3, zoneout=0.4, peephole=True)  # 156 parameters",
+        ),
     ],
 )
 def test_repr(make, shown):

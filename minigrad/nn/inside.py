@@ -56,6 +56,12 @@ class Noise:
         self.zoneout = several(zoneout, states, "zoneout", who)
         self.weight_drop = several(weight_drop, 1, "weight_drop", who)[0]
 
+    def changed(self) -> list[str]:
+        """The settings that do anything, as they would be written."""
+        parts = {label: getattr(self, label) for label in ("variational", "recurrent_dropout", "zoneout", "weight_drop")}
+        short = {label: p[0] if isinstance(p, tuple) and len({*p}) == 1 else p for label, p in parts.items()}
+        return [f"{label}={p!r}" for label, p in short.items() if p]
+
     def active(self, training: bool) -> bool:
         """Whether anything is to be done."""
         others = any(self.variational) or self.recurrent_dropout > 0 or self.weight_drop > 0

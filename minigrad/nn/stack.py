@@ -273,6 +273,7 @@ class Layers(Equations):
         usual |= {"merge": "concat", "residual": False, "return_sequences": True, "return_state": True}
         usual |= {"learned_state": False, "stateful": False}
         other = [f"{name}={getattr(self, name)!r}" for name in usual if getattr(self, name) != usual[name]]
+        other += self.noise.changed() if self.noise is not None else []
         return ", ".join([str(self.input_size), str(self.hidden_size), *other, *self.changed()])
 
 
