@@ -143,8 +143,9 @@ static void FN(pack_rows)(const T *a, ptrdiff_t a_row, ptrdiff_t a_k, ptrdiff_t 
     for (ptrdiff_t k = 0; k < depth; k++) { /* A is read in the order in which it lies, when its columns are contiguous */
         const T *from = a + k * a_k;
         /* Whole vectors: what they read too much lies in the next row of A, what they write too much is written again by the tile's
-         * next terms. The last terms have neither. */
-        const ptrdiff_t whole = a_row == 1 && a_k >= ROOM && (depth - k) * (some / count) >= ROOM && k < depth - 1 ? count : 0;
+         * next terms. The last terms have neither; nor have the first, of rows that are taken from the last to the first, a next row. */
+        const ptrdiff_t behind = a_k < 0 ? -a_k : a_k;
+        const ptrdiff_t whole = a_row == 1 && behind >= ROOM && (depth - k) * (some / count) >= ROOM && k < depth - 1 && (a_k > 0 || k > 0) ? count : 0;
         for (ptrdiff_t i = 0; i < whole; i++)
             memcpy(out + tops[i] * depth + k * (tops[i + 1] - tops[i]), from + tops[i], ROOM * sizeof(T));
         for (ptrdiff_t i = whole; i < count; i++) {

@@ -28,6 +28,8 @@ typedef void (*WhereLoop)(const Bool *cond, const void *a, int a_step, const voi
                           ptrdiff_t n);
 typedef void (*ClipLoop)(const void *x, double low, double high, void *out, ptrdiff_t n);
 typedef void (*RowLoop)(const void *x, void *out, ptrdiff_t rows, ptrdiff_t n);
+typedef void (*ColumnLoop)(const void *x, ptrdiff_t groups, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t row_stride,
+                           ptrdiff_t n, int more, void *out);
 typedef void (*CrossEntropyLoop)(const void *x, const int64_t *target, void *out, ptrdiff_t rows, ptrdiff_t n);
 typedef void (*CrossEntropyGradLoop)(const void *g, const void *x, const int64_t *target, void *out, ptrdiff_t rows,
                                      ptrdiff_t n);
@@ -36,7 +38,7 @@ typedef struct {
     UnaryLoop unary[UNARY_COUNT];
     BinaryLoop binary[BINARY_COUNT];
     RowLoop row[ROW_COUNT];
-    RowLoop column_sum;
+    ColumnLoop column_sum;
     WhereLoop where;
     ClipLoop clip;
     CrossEntropyLoop cross_entropy;

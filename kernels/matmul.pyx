@@ -100,8 +100,14 @@ cdef Matrix flipped(Matrix m) noexcept:
     return Matrix(m.data, m.columns, m.rows, m.column, m.row)
 
 
+cdef Matrix backwards(Matrix m, ptrdiff_t item) noexcept:
+    """The same rows, the last one first."""
+    return Matrix(m.data + max(m.rows - 1, 0) * m.row * item, m.rows, m.columns, -m.row, m.column)
+
+
 cdef struct Product:  # A B, with B as gemm.h reads it, and where the sums start
     Matrix a, b
+    bint more                # the sums start from what is in `out`
     const Gemm* gemm
     ptrdiff_t item
     ptrdiff_t whole          # columns of B that are read where they are; those behind them are packed
@@ -119,11 +125,13 @@ cdef void some_rows(Product* p, ptrdiff_t first, ptrdiff_t last, char* buffer) n
     cdef ptrdiff_t item = p.item, width = p.gemm.width, whole = p.whole, columns = p.b.columns
     cdef char* a = p.a.data + first * p.a.row * item
     cdef char* out = p.out + first * columns * item
+    cdef char* start = out if p.more else p.start
+    cdef ptrdiff_t start_row = columns if p.more else 0
     if whole:
-        p.gemm.gemm(last - first, whole, p.b.rows, a, p.a.row, p.a.column, p.b.data, p.b.row, width, p.start, 0, out, columns, buffer)
+        p.gemm.gemm(last - first, whole, p.b.rows, a, p.a.row, p.a.column, p.b.data, p.b.row, width, start, start_row, out, columns, buffer)
     if whole < columns:
         p.gemm.gemm(last - first, columns - whole, p.b.rows, a, p.a.row, p.a.column, p.panels, width, p.b.rows * width,
-                    NULL if p.start == NULL else p.start + whole * item, 0, out + whole * item, columns, buffer)
+                    NULL if start == NULL else start + whole * item, start_row, out + whole * item, columns, buffer)
 
 
 cdef void part_of_packing(void* task, int k) noexcept nogil:
@@ -267,6 +275,9 @@ cdef object times_matrix(cnp.ndarray a, cnp.ndarray b, bint turned, bias, packs)
         shape[i] = cnp.PyArray_DIM(a, i)
     shape[ndim - 1] = task.b.columns
     a = readable(a, &task.a)
+    cdef bint turn = task.a.row < 0  # rows from the last to the first: the result lies in the order of memory, and is seen as x is
+    if turn:
+        task.a = backwards(task.a, task.item)
     if packs is not None:
         view = cnp.PyArray_Transpose(b, NULL) if turned else b
         kept = packed(view, packs)
@@ -274,7 +285,10 @@ cdef object times_matrix(cnp.ndarray a, cnp.ndarray b, bint turned, bias, packs)
         task.start = cnp.PyArray_BYTES(<cnp.ndarray>bias)
     out = new_array(ndim, shape, cnp.PyArray_TYPE(a), task.item)
     multiply(&task, kept, cnp.PyArray_BYTES(<cnp.ndarray>out))
-    return out
+    return out[(BACK,) * (ndim - 1)] if turn else out
+
+
+BACK = slice(None, None, -1)
 
 
 def matmul(a, b, packs=None, /):
@@ -300,8 +314,12 @@ def linear(x, weight, bias, packs=None, /):
     return times_matrix(x, weight, True, bias, packs)
 
 
-def outer_sum(a, b, /):
-    """a^T b, with all leading axes of both as one."""
+def outer_sum(a, b, into=None, /):
+    """a^T b, with all leading axes of both as one, added to the matrix `into` if there is one.
+
+    An element is one chain of multiply-adds from the last row to the first: rows that come in several calls, the last ones first, give the
+    bits that they give in one.
+    """
     if not (cnp.PyArray_CheckExact(a) and cnp.PyArray_CheckExact(b)) or cnp.PyArray_NDIM(<cnp.ndarray>b) < 1:
         return NotImplemented
     cdef Product task
@@ -315,12 +333,29 @@ def outer_sum(a, b, /):
     a, b = readable(a, &task.a), readable(b, &task.b)
     if task.a.rows != task.b.rows:
         return NotImplemented
-    cdef bint swap = 2 * task.b.columns <= task.gemm.width and task.a.columns > task.b.columns  # panels are wide: not for few columns
+    task.a, task.b = backwards(task.a, task.item), backwards(task.b, task.item)
+    # panels are wide: not for few columns
+    cdef bint swap = into is None and 2 * task.b.columns <= task.gemm.width and task.a.columns > task.b.columns
     if swap:
         task.a, task.b = flipped(task.b), task.a
     else:
         task.a = flipped(task.a)
     shape[0], shape[1] = task.a.rows, task.b.columns
-    out = new_array(2, shape, cnp.PyArray_TYPE(<cnp.ndarray>a), task.item)
+    out = into
+    if into is None:
+        out = new_array(2, shape, cnp.PyArray_TYPE(<cnp.ndarray>a), task.item)
+    elif not has_room(into, a, shape):
+        return NotImplemented
+    task.more = into is not None
     multiply(&task, None, cnp.PyArray_BYTES(<cnp.ndarray>out))
     return cnp.PyArray_GETCONTIGUOUS(cnp.PyArray_Transpose(<cnp.ndarray>out, NULL)) if swap else out
+
+
+cdef bint has_room(into, cnp.ndarray like, const cnp.npy_intp* shape):
+    """Whether `into` is a matrix of this shape, element behind element, of the type of another."""
+    cdef cnp.ndarray out
+    if not cnp.PyArray_CheckExact(into):
+        return False
+    out = <cnp.ndarray>into
+    return (cnp.PyArray_NDIM(out) == 2 and cnp.PyArray_DIM(out, 0) == shape[0] and cnp.PyArray_DIM(out, 1) == shape[1]
+            and cnp.PyArray_TYPE(out) == cnp.PyArray_TYPE(like) and cnp.PyArray_ISBEHAVED(out) and cnp.PyArray_IS_C_CONTIGUOUS(out))

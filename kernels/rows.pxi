@@ -62,28 +62,49 @@ def add_rows(out, x, places, /):
     reacquire(state)
 
 
-def sum_to(x, /, shape):
-    """x summed over its leading axes to `shape`, the axes behind them."""
-    cdef cnp.ndarray a
-    cdef cnp.npy_intp n = 1
-    cdef int kind, i, ndim, length
+def sum_to(x, /, shape, into=None):
+    """x summed over its leading axes to `shape`, the axes behind them; added to the array `into` if there is one.
+
+    The sums of the last leading axis are added one behind the other, from the last to the first: what comes in several calls, the last part
+    of the axes before it first, gives the bits that it gives in one.
+    """
+    cdef cnp.ndarray a, out
+    cdef cnp.npy_intp n = 1, item, groups = 1, stride = 0, rows = 1, row_stride = 0
+    cdef int kind, i, ndim, lead
     if not cnp.PyArray_CheckExact(x) or type(shape) is not tuple:
         return NotImplemented
     a = <cnp.ndarray>x
-    kind, ndim, length = precision(a), cnp.PyArray_NDIM(a), len(<tuple>shape)
-    if kind < 0 or not packed(a) or length > ndim or length == 0:
+    kind, ndim, item = precision(a), cnp.PyArray_NDIM(a), cnp.PyArray_ITEMSIZE(a)
+    lead = ndim - len(<tuple>shape)
+    if kind < 0 or lead < 0 or lead == ndim or not cnp.PyArray_SIZE(a):
         return NotImplemented
-    for i in range(length):
-        if cnp.PyArray_DIM(a, ndim - length + i) != (<tuple>shape)[i]:
+    for i in range(ndim - 1, lead - 1, -1):
+        if cnp.PyArray_DIM(a, i) != (<tuple>shape)[i - lead] or (cnp.PyArray_STRIDE(a, i) != n * item and cnp.PyArray_DIM(a, i) != 1):
             return NotImplemented
-        n *= cnp.PyArray_DIM(a, ndim - length + i)
-    if n == 0:
-        return NotImplemented
-    out = cnp.PyArray_SimpleNew(length, cnp.PyArray_DIMS(a) + ndim - length, cnp.PyArray_TYPE(a))
-    cdef void* target = cnp.PyArray_DATA(<cnp.ndarray>out)
-    cdef cnp.npy_intp size = cnp.PyArray_SIZE(a)
-    cdef PyThreadState* state = release(size)
-    active.loops[kind].column_sum(cnp.PyArray_DATA(a), target, size // n, n)
+        n *= cnp.PyArray_DIM(a, i)
+    if lead:
+        rows, row_stride = cnp.PyArray_DIM(a, lead - 1), cnp.PyArray_STRIDE(a, lead - 1) // item
+    for i in range(lead - 2, -1, -1):
+        if cnp.PyArray_DIM(a, i) == 1:
+            continue
+        if groups == 1:
+            stride = cnp.PyArray_STRIDE(a, i) // item
+        elif cnp.PyArray_STRIDE(a, i) // item != stride * groups:
+            return NotImplemented
+        groups *= cnp.PyArray_DIM(a, i)
+    if into is None:
+        out = cnp.PyArray_SimpleNew(ndim - lead, cnp.PyArray_DIMS(a) + lead, cnp.PyArray_TYPE(a))
+    else:
+        if not cnp.PyArray_CheckExact(into):
+            return NotImplemented
+        out = <cnp.ndarray>into
+        if cnp.PyArray_TYPE(out) != cnp.PyArray_TYPE(a) or not cnp.PyArray_ISWRITEABLE(out) or not packed(out) or (<object>out).shape != shape:
+            return NotImplemented
+    cdef void* target = cnp.PyArray_DATA(out)
+    cdef void* source = cnp.PyArray_DATA(a)
+    cdef bint more = into is not None
+    cdef PyThreadState* state = release(cnp.PyArray_SIZE(a))
+    active.loops[kind].column_sum(source, groups, stride, rows, row_stride, n, more, target)
     reacquire(state)
     return out
 

@@ -210,27 +210,35 @@ static void FN(sum_loop)(const void *px, void *pout, ptrdiff_t rows, ptrdiff_t n
     for (ptrdiff_t row = 0; row < rows; row++, x += n) out[row] = FN(row_sum)(x, n);
 }
 
-/* out[n] = the sum of a column over all rows: of BLOCK rows, then of those sums. Rows are read as they lie, some columns at a time. */
-static void FN(column_sum_loop)(const void *px, void *pout, ptrdiff_t rows, ptrdiff_t n) {
-    const T *x = (const T *)px;
+/* out[n] = the sum of a column over all rows, which come in groups of at least one, added to what is there already if `more`. The sum of a group is that of
+ * BLOCK rows, then of those sums; groups are added one behind the other from the last to the first, so whoever has the groups in several
+ * parts, and begins with the last part, has the same bits. Strides are in elements. */
+static void FN(column_sum_loop)(const void *px, ptrdiff_t groups, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t row_stride, ptrdiff_t n,
+                                int more, void *pout) {
     T *out = (T *)pout;
+    if (!more) memset(out, 0, (size_t)n * sizeof(T));
     for (ptrdiff_t first = 0; first < n; first += 8 * BLOCK) {
         const ptrdiff_t width = n - first < 8 * BLOCK ? n - first : 8 * BLOCK;
-        memset(out + first, 0, (size_t)width * sizeof(T));
-        for (ptrdiff_t start = 0; start < rows; start += BLOCK) {
-            const ptrdiff_t end = start + BLOCK < rows ? start + BLOCK : rows;
-            T sum[8 * BLOCK];
-            memset(sum, 0, (size_t)width * sizeof(T));
-            ptrdiff_t row = start;
-            for (; row + 4 <= end; row += 4) {
-                const T *a = x + row * n + first, *b = a + n, *c = b + n, *d = c + n;
-                INDEPENDENT for (ptrdiff_t i = 0; i < width; i++) sum[i] += (a[i] + b[i]) + (c[i] + d[i]);
+        for (ptrdiff_t group = groups - 1; group >= 0; group--) {
+            const T *x = (const T *)px + group * stride + first;
+            T total[8 * BLOCK], sum[8 * BLOCK], *into = rows > BLOCK ? sum : total;
+            for (ptrdiff_t start = 0; start < rows; start += BLOCK) {
+                const ptrdiff_t end = start + BLOCK < rows ? start + BLOCK : rows;
+                memset(into, 0, (size_t)width * sizeof(T));
+                ptrdiff_t row = start;
+                for (; row + 4 <= end; row += 4) {
+                    const T *a = x + row * row_stride, *b = a + row_stride, *c = b + row_stride, *d = c + row_stride;
+                    INDEPENDENT for (ptrdiff_t i = 0; i < width; i++) into[i] += (a[i] + b[i]) + (c[i] + d[i]);
+                }
+                for (; row < end; row++) {
+                    const T *a = x + row * row_stride;
+                    INDEPENDENT for (ptrdiff_t i = 0; i < width; i++) into[i] += a[i];
+                }
+                if (rows <= BLOCK) continue;
+                if (start == 0) memset(total, 0, (size_t)width * sizeof(T));
+                INDEPENDENT for (ptrdiff_t i = 0; i < width; i++) total[i] += sum[i];
             }
-            for (; row < end; row++) {
-                const T *a = x + row * n + first;
-                INDEPENDENT for (ptrdiff_t i = 0; i < width; i++) sum[i] += a[i];
-            }
-            INDEPENDENT for (ptrdiff_t i = 0; i < width; i++) out[first + i] += sum[i];
+            INDEPENDENT for (ptrdiff_t i = 0; i < width; i++) out[first + i] += total[i];
         }
     }
 }

@@ -18,6 +18,8 @@ cdef extern from "loops.h" nogil:
     ctypedef void (*WhereLoop)(const Bool*, const void*, int, const void*, int, void*, ptrdiff_t) noexcept nogil
     ctypedef void (*ClipLoop)(const void*, double, double, void*, ptrdiff_t) noexcept nogil
     ctypedef void (*RowLoop)(const void*, void*, ptrdiff_t, ptrdiff_t) noexcept nogil
+    ctypedef void (*ColumnLoop)(
+        const void*, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, int, void*) noexcept nogil
     ctypedef void (*CrossEntropyLoop)(const void*, const int64_t*, void*, ptrdiff_t, ptrdiff_t) noexcept nogil
     ctypedef void (*CrossEntropyGradLoop)(
         const void*, const void*, const int64_t*, void*, ptrdiff_t, ptrdiff_t) noexcept nogil
@@ -26,7 +28,7 @@ cdef extern from "loops.h" nogil:
         UnaryLoop* unary
         BinaryLoop* binary
         RowLoop* row
-        RowLoop column_sum
+        ColumnLoop column_sum
         WhereLoop where
         ClipLoop clip
         CrossEntropyLoop cross_entropy

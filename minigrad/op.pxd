@@ -11,6 +11,7 @@ cdef class Into:
     cdef public object rule
     cdef public object add
     cdef public object rows
+    cdef public bint later
 
 
 cdef class Recipe
@@ -61,6 +62,7 @@ cdef class Pull:
     cdef public object rule
     cdef public object add
     cdef public object rows
+    cdef public bint later
     cdef public list wants
     cdef public Py_ssize_t count
     cdef public Py_ssize_t first

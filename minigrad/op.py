@@ -40,28 +40,34 @@ class Into:
     `rule` is the ordinary rule, used where the gradient is recorded in turn; `add(buffer, g, ...)` takes NumPy arrays and
     the same names. It lets k slices of one tensor cost one buffer and not k.
 
+    With `later` the rule makes the first contribution and `add` those that come after it.
+
     `rows(g, ...)` gives the gradient as Rows, for leaves that want them (`sparse_grad`), or None where it cannot. The operation then reads
     nothing of its first argument but rows, by the `take` of the array it is given.
     """
 
-    __slots__ = ("add", "rows", "rule")
+    __slots__ = ("add", "later", "rows", "rule")
 
-    def __init__(self, rule: Callable[..., Any], add: Callable[..., None], rows: Callable[..., Any] | None = None) -> None:
+    def __init__(
+        self, rule: Callable[..., Any], add: Callable[..., None], rows: Callable[..., Any] | None = None, later: bool = False
+    ) -> None:
         self.rule = rule
         self.add = add
         self.rows = rows
+        self.later = later
 
 
 class Pull:
     """How one argument's gradient is had: the rule, and where its wants lie among the kept values (GRADIENT for the g)."""
 
-    __slots__ = ("add", "count", "first", "position", "rows", "rule", "second", "wants")
+    __slots__ = ("add", "count", "first", "later", "position", "rows", "rule", "second", "wants")
 
     def __init__(self, position: int, rule: Any, into: Into | None, wants: list[int]) -> None:
         self.position = position
         self.rule = rule
         self.add = None if into is None else into.add
         self.rows = None if into is None else into.rows
+        self.later = into is not None and into.later
         self.wants = wants
         self.count = len(wants)
         self.first, self.second = (*wants, GRADIENT, GRADIENT)[:2]
@@ -184,13 +190,13 @@ class Recipe(Rules):
             parent = parents[pull.position]
             if gradients.serves is not None and parent.tick not in gradients.serves:
                 continue
-            if pull.add is not None and not gradients.recorded:
+            if pull.add is not None and not gradients.recorded and (not pull.later or parent.tick in gradients.totals):
                 if pull.rows is not None and wants_rows(parent):
                     rows = pull.rows(*[g._array if want < 0 else kept[want] for want in pull.wants])
                     if rows is not None:
                         gradients.add_rows(parent, rows)
                         continue
-                pull.add(gradients.buffer(parent), *[g._array if want < 0 else kept[want] for want in pull.wants])
+                pull.add(gradients.buffer(parent), *[bare(self.given(want, g, node, kept, parents, gradients)) for want in pull.wants])
                 continue
             if pull.count == 1:
                 gradient = pull.rule(self.given(pull.first, g, node, kept, parents, gradients))

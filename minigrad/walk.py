@@ -46,6 +46,9 @@ class Gradients:
         if not fits(array, node.shape):
             if not op.broadcasts:
                 raise TapeError(f"a gradient rule of '{op.name}' gave shape {array.shape} for an argument of shape {node.shape}")
+            if not self.recorded and node.tick in self.totals:
+                operators["add_sum"](self.buffer(node), array)
+                return
             g = operators["sum_to"](g, shape=node.shape)
         if dtype_of(array) is not node.dtype:
             g = operators["astype"](g, dtype=node.dtype)
@@ -65,7 +68,7 @@ class Gradients:
         """The total of `node` as memory that a rule may add to: how k slices of one tensor share one gradient buffer."""
         held = self.totals.get(node.tick)
         if held is None or node.tick not in self.owned:
-            array = np.zeros(node.shape, node.dtype) if held is None else held._array.copy()
+            array = np.zeros(node.shape, node.dtype) if held is None else np.array(held._array, order="C")
             self.totals[node.tick] = held = wrap(array, None)
             self.owned.add(node.tick)
         return held._array

@@ -327,6 +327,7 @@ def attach_kernels(module: Any) -> None:
         linalg.matmul.kernel, linalg.linear_.kernel, linalg.outer_sum.kernel = products.matmul, products.linear, products.outer_sum
     sparse.kernels["add_rows"] = getattr(module, "add_rows", lambda *args: NotImplemented)
     operators["iadd"] = getattr(module, "iadd", operator.iadd)
+    operators["add_sum"] = shape.add_sum
 
 
 word(globals(), __all__)

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from minigrad.errors import ShapeError
-from minigrad.op import op
-from minigrad.tape import Tensor
+from minigrad.op import Into, op
+from minigrad.tape import Tensor, wrap
 
 from .creation import as_tensor, as_tensors
 from .elementwise import mul
-from .shape import expand_dims, moveaxis, ravel, reshape, sum_to
+from .shape import add_sum, expand_dims, moveaxis, ravel, reshape, sum_to
 
 
 def matmul_grad_a(g: Tensor, a_shape: tuple[int, ...], b: Tensor) -> Tensor:
@@ -38,7 +38,22 @@ def matmul_grad_b(g: Tensor, a: Tensor, b_shape: tuple[int, ...]) -> Tensor:
     return product if product.shape == b_shape else sum_to(product, shape=b_shape)
 
 
-@op(a=matmul_grad_a, b=matmul_grad_b)
+def add_grad_b(into: Any, g: Any, a: Any, b_shape: tuple[int, ...]) -> None:
+    """Add `matmul_grad_b` to an array."""
+    if len(b_shape) == 2 and a.ndim > 1:
+        add_outer(into, a, g)
+    else:
+        into += matmul_grad_b(wrap(g, None), wrap(a, None), b_shape)._array
+
+
+def add_outer(into: Any, a: Any, b: Any) -> None:
+    """Add `outer_sum` to an array. Where the kernel does it, parts of the rows give the bits of all of them (kernels/matmul.pyx)."""
+    kernel = outer_sum.kernel
+    if kernel is None or kernel(a, b, into) is NotImplemented:
+        into += outer_sum.body(a, b)
+
+
+@op(a=matmul_grad_a, b=Into(matmul_grad_b, add=add_grad_b, later=True))
 def matmul(a: Any, b: Any) -> Any:
     """Matrix product; vectors count as a row on the left and a column on the right, leading axes broadcast.   (m,k),(k,n) -> (m,n)
 
@@ -78,7 +93,11 @@ def outer_sum(a: Any, b: Any) -> Any:
     return a.reshape(count, a.shape[-1]).T @ b.reshape(count, b.shape[-1])
 
 
-@op(x=lambda g, weight: matmul(g, weight), weight=lambda g, x: outer_sum(g, x), bias=lambda g, bias_shape: sum_to(g, shape=bias_shape))
+@op(
+    x=lambda g, weight: matmul(g, weight),
+    weight=Into(lambda g, x: outer_sum(g, x), add=add_outer, later=True),
+    bias=Into(lambda g, bias_shape: sum_to(g, shape=bias_shape), add=lambda into, g, _: add_sum(into, g), later=True),
+)
 def linear_(x: Any, weight: Any, bias: Any) -> Any:
     """x weight^T + bias; bias may be None.   (n,i),(o,i),(o) -> (n,o)"""
     if x is None or weight is None or not isinstance(weight, np.ndarray) or not isinstance(x, np.ndarray):

@@ -126,6 +126,13 @@ def sum_to(x: Any, *, shape: Any) -> Any:
     return np.add.reduce(x, axis=(*range(lead), *stretched), keepdims=True).reshape(shape)
 
 
+def add_sum(into: Any, x: Any) -> None:
+    """Add to an array what `sum_to` makes of another. Where the kernel does it, parts of x give the bits of the whole (kernels/rows.pxi)."""
+    kernel = sum_to.kernel
+    if kernel is None or kernel(x, into.shape, into) is NotImplemented:
+        into += sum_to.body(x, shape=into.shape)
+
+
 @op(x=lambda g: g, view=True)
 def identity(x: Any) -> Any:
     """x itself, as a new place on the tape.   () -> ()"""

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from minigrad.op import Op
-from minigrad.ops import all_ops, getitem
+from minigrad.ops import all_ops, flip, getitem, reshape
+from minigrad.recording import is_recording
 from minigrad.tape import Tensor
 
 from .span import Even, own_rows
@@ -196,10 +197,12 @@ def fits_loop(call: Call, batch: int | None) -> bool:
 # ---- a call for all time steps at once
 
 
-def over_time(call: Call, args: list[Any], stacked: list[bool], span: Even) -> Tensor:
+def over_time(call: Call, args: list[Any], stacked: list[bool], span: Even, reverse: bool) -> Tensor:
     """The call's results for all time steps; `stacked` says which arguments have a first axis of time."""
     rank = len(call.out.shape)
     name = call.op.name
+    if name in ("linear", "matmul") and stacked[:2] == [True, False] and is_recording() and args[1].node is not None:
+        return product_over_time(call, args, reverse)
     if span.counts is not None:
         return call.op(*args, **call.settings)
     steps = span.steps
@@ -214,6 +217,18 @@ def over_time(call: Call, args: list[Any], stacked: list[bool], span: Even) -> T
     if name == "getitem":
         return getitem(args[0], settings["index"])
     return call.op(*args, **settings)
+
+
+def product_over_time(call: Call, args: list[Any], reverse: bool) -> Tensor:
+    """A product of the rows of all time steps, or of packed ones. The gradients of weight and bias add them up from the last to the first
+    (kernels/matmul.pyx, kernels/rows.pxi), which is to be the order in which the loop is played back: so a part of the steps at a time
+    gives the bits that all of them give."""
+    x, *others = args
+    apart = reshape(x, shape=(len(x), 1, x.shape[-1])) if x.ndim == 2 else x  # the rows of a time are a group
+    axes = tuple(range(apart.ndim - 1))
+    y = call.op(flip(apart, axis=axes) if reverse else apart, *others, **call.settings)
+    y = flip(y, axis=axes) if reverse else y
+    return reshape(y, shape=(*x.shape[:-1], y.shape[-1])) if x.ndim == 2 else y
 
 
 def aligned(tensor: Any, rank: int) -> Any:

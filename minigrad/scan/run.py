@@ -8,8 +8,9 @@ import numpy as np
 
 from minigrad import threads
 from minigrad.errors import MutationError
-from minigrad.op import Into
+from minigrad.op import Into, bare
 from minigrad.ops import all_ops
+from minigrad.ops.shape import add_sum
 from minigrad.recording import is_recording, no_grad
 from minigrad.tape import Node, Rules, Tensor, entry, wrap
 
@@ -101,8 +102,7 @@ class ScanRules(Rules):
         targets = self.targets
         if table.serves is not None:
             targets = {where: target for where, target in targets.items() if target.tick in table.serves}
-        for where, gradient in backward(self.plan, arrays, env, span, parts, targets, table.retain):
-            table.add(targets[where], gradient, OPS["add"])
+        backward(self.plan, arrays, env, span, parts, targets, table)
 
 
 def evaluate(calls: list[Call], env: Env) -> None:
@@ -126,10 +126,10 @@ def ahead(plan: Plan, env: Env, span: Even) -> None:
         args = [env[arg] if isinstance(arg, Value) else arg for arg in call.args]
         over = [isinstance(arg, Value) and level[arg] == INPUT for arg in call.args]
         if call.recorded or not is_recording():
-            env[call.out] = over_time(call, args, over, span)
+            env[call.out] = over_time(call, args, over, span, plan.reverse)
         else:
             with no_grad():
-                env[call.out] = over_time(call, args, over, span)
+                env[call.out] = over_time(call, args, over, span, plan.reverse)
 
 
 def memory(recipes: list[Any], env: Env, given: dict[tuple[str, int], Any], span: Even) -> list[Any]:
@@ -212,11 +212,11 @@ def stacked(arrays: list[Any], where: tuple[Array, int, int, int, int], span: Ev
 
 
 def backward(
-    plan: Plan, arrays: list[Any], env: Env, span: Even, parts: dict[int, Tensor], asked: Any, retain: bool
-) -> list[tuple[Any, Tensor]]:
-    """Run the backward loop for the gradients `parts` of the results: (target, gradient) for those targets that are `asked`.
+    plan: Plan, arrays: list[Any], env: Env, span: Even, parts: dict[int, Tensor], targets: dict[Any, Node], table: Any
+) -> None:
+    """Run the backward loop for the gradients `parts` of the results, into the walk's table for the nodes of the targets.
 
-    It writes over arrays of the forward loop; to be played again (`retain`) it works on copies of those.
+    It writes over arrays of the forward loop; to be played again (`table.retain`) it works on copies of those.
     """
     count = len(plan.trace.carry)
     mine = plan.backward(tuple([count + k in parts for k in range(len(plan.division.ys))]))
@@ -229,7 +229,7 @@ def backward(
         with no_grad():
             evaluate(back.once, env)
     given = {("cotangent", number): g._array for number, g in parts.items()}
-    if retain:
+    if table.retain:
         arrays = [array.copy() if number in mine.loop.taken else array for number, array in enumerate(arrays)]
     every = arrays + memory(mine.loop.recipes[len(arrays) :], env, given, span)
     for number, ring in enumerate(mine.rings):
@@ -237,62 +237,91 @@ def backward(
             g = parts.get(number)
             span.begin(every[ring.index], True, not plan.reverse, 0 if g is None else g._array)
     play(mine.loop, every, env, span, plan.rows, not plan.reverse)
-    found: list[tuple[Any, Tensor]] = []
+    plus = OPS["add"]
     for number, value in enumerate(plan.trace.carry):
         ring = mine.rings[number]
-        if ring is not None and value in first and ("carry", number) in asked:
-            found.append((("carry", number), wrap(span.end(every[ring.index], True, not plan.reverse).reshape(value.shape), None)))
+        if ring is not None and value in first and ("carry", number) in targets:
+            end = span.end(every[ring.index], True, not plan.reverse).reshape(value.shape)
+            table.add(targets["carry", number], wrap(end, None), plus)
     for number, value in enumerate(plan.division.inputs):
         place = mine.input_places[number]
-        if place is not None and value in everywhere and ("input", number) in asked:
-            found.append((("input", number), wrap(stacked(every, place, span, value.shape), None)))
+        if place is not None and value in everywhere and ("input", number) in targets:
+            table.add(targets["input", number], wrap(stacked(every, place, span, value.shape), None), plus)
     for (sink, _), place in zip(mine.sinks, mine.sink_places, strict=True):
-        target = "const", sink.call.args[sink.position]
-        if sink.call.out in everywhere and target in asked:
+        node = targets.get(("const", sink.call.args[sink.position]))
+        if node is not None and sink.call.out in everywhere:
             g = wrap(stacked(every, place, span, sink.call.out.shape), None)
-            found.append((target, sunk(plan, sink, g, every, env, span)))
-    return found
+            into = table.buffer(node) if node.tick in table.totals else None
+            total = sunk(plan, sink, g, every, env, span, into)
+            if into is None:
+                table.add(node, total, plus)
 
 
-def sunk(plan: Plan, sink: Sink, g: Tensor, memory: list[Any], env: Env, span: Even) -> Tensor:
-    """The gradient of a constant: its rule for all time steps at once, or for some at a time, and summed.
+def sunk(plan: Plan, sink: Sink, g: Tensor, memory: list[Any], env: Env, span: Even, into: Any) -> Tensor:
+    """The gradient of a constant: its rule for all time steps at once, or for some at a time, and summed; added to `into` if there is one.
 
     A product has one sum over all. What works element by element, and without `sink` everything, goes in parts that stay in the cache.
+    Steps are added up in the order in which they are played back, each to the sum of those before: so it does not matter for the bits
+    whether they come at once or in several calls.
     """
     steps = len(g)
     some = steps if "sink" in plan.passes else 1
     if sink.call.op.broadcasts:
         some = min(some, max(1, CACHED * steps // max(g.nbytes, 1)))
-    total = None
-    for t in range(0, steps, some):
+    total = None if into is None else wrap(into, None)
+    starts = range(0, steps, some)
+    for t in starts if plan.reverse else reversed(starts):
         times = slice(t, min(t + some, steps))
-        part = ruled(plan, sink, wrap(g._array[times], None), memory, env, span, times)
-        total = part if total is None else total + part
+        total = ruled(plan, sink, wrap(g._array[times], None), memory, env, span, times, total)
     assert total is not None
     return total
 
 
-def ruled(plan: Plan, sink: Sink, g: Tensor, memory: list[Any], env: Env, span: Even, times: slice) -> Tensor:
-    """The rule of a sink for some time steps, whose gradients are g; summed to the constant's shape."""
+def ruled(plan: Plan, sink: Sink, g: Tensor, memory: list[Any], env: Env, span: Even, times: slice, total: Tensor | None) -> Tensor:
+    """The rule of a sink for some time steps, whose gradients are g, summed to the constant's shape and added to `total`."""
     call, position = sink.call, sink.position
-    rule = call.op.rules[position]
-    rule = rule.rule if isinstance(rule, Into) else rule
+    rule: Any = call.op.rules[position]
+    target = call.args[position]
+    turn = plan.reverse and isinstance(rule, Into)
 
     def value(arg: Any) -> Any:
         if not isinstance(arg, Value):
             return arg
         if plan.division.level[arg] == CONST:
             return span.beside(env[arg], call.out.shape, times) if call.op.broadcasts else env[arg]
-        return wrap(stacked(memory, plan.stacked(arg), span, arg.shape)[times], None)
+        return in_order(stacked(memory, plan.stacked(arg), span, arg.shape)[times], turn)
 
     def shape(arg: Value) -> tuple[int, ...]:
         return arg.shape if plan.division.level[arg] == CONST else (g.shape[0], *span.shape(arg.shape)[1:])
 
-    target = call.args[position]
-    gradient: Tensor = rule(*[given(name, call, g, value, shape) for name in wants(rule)])
-    if gradient.shape != target.shape:
-        gradient = OPS["sum_to"](gradient, shape=target.shape)
-    return gradient if gradient.dtype == target.dtype else gradient.astype(target.dtype)
+    wanted = [given(name, call, in_order(g._array, turn), value, shape) for name in wants(rule)]
+    if isinstance(rule, Into) and total is not None:
+        rule.add(total._array, *map(bare, wanted))
+        return total
+    gradient: Tensor = (rule.rule if isinstance(rule, Into) else rule)(*wanted)
+    if gradient.dtype != target.dtype:
+        gradient = gradient.astype(target.dtype)
+    if gradient.ndim == len(target.shape):
+        return gradient
+    return wrap(added_up(gradient._array, target.shape, plan.reverse, None if total is None else total._array), None)
+
+
+def in_order(rows: Any, turn: bool) -> Tensor:
+    """Rows of all leading axes, in the other order if they are to be turned."""
+    return wrap(rows[(slice(None, None, -1),) * (rows.ndim - 1)] if turn else rows, None)
+
+
+def added_up(parts: Any, shape: tuple[int, ...], reverse: bool, total: Any) -> Any:
+    """The sum of parts (n, ..., *shape), each first within itself: into a new array, or added to `total`."""
+    own = shape or (1,)
+    if parts.shape[parts.ndim - len(shape) :] != shape or not shape:
+        inside = (1,) * (parts.ndim - 1 - len(shape)) + shape
+        parts = OPS["sum_to"].body(parts, shape=(len(parts), *inside))
+    parts = parts.reshape(len(parts), -1, *own)[:: -1 if reverse else 1]
+    if total is None:
+        return OPS["sum_to"](wrap(parts, None), shape=own)._array.reshape(shape)
+    add_sum(total.reshape(own), parts)
+    return total
 
 
 def results(plan: Plan, env: Env, arrays: list[Any], span: Even, replay: Any) -> tuple[list[Tensor], list[Tensor]]:
