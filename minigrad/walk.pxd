@@ -32,4 +32,8 @@ cpdef Gradients walk(object outputs, object seeds, object wanted, bint retain_gr
 
 
 @cython.locals(found=dict, todo=list, node=Node, parent=Node)
-cpdef list newest_first(list roots)
+cpdef list newest_first(list roots, Py_ssize_t since=*)
+
+
+@cython.locals(node=Node, g=Tensor)
+cpdef play_back(list order, Gradients table, set asked, bint retain_graph)

@@ -156,26 +156,52 @@ def walk(
         for out, start in starts:
             if out.node is not None:
                 table.add(out.node, start, None)
-        for node in order:
-            if node.recipe is None:
-                if node.tick in table.totals:
-                    table.arrived(node, table.totals[node.tick])
-                continue
-            g = table.totals.pop(node.tick, None)
-            if g is not None:
-                if node.watch is not None:
-                    g = table.arrived(node, g)
-                if node.tick in asked:
-                    table.wanted[node.tick] = g
-                node.recipe.play(node, g, table)
-            if not retain_graph:
-                node.kept = None
-                node.parents = ()
-                if node.watch is not None:
-                    node.watch.hooks = {}  # one that holds the tensor would keep both alive
+        play_back(order, table, asked, retain_graph)
     finally:
         recording.reset(token)
     return table
+
+
+def play_back(order: list[Node], table: Gradients, asked: set[int], retain_graph: bool) -> None:
+    """Play entries, newest first."""
+    for node in order:
+        if node.recipe is None:
+            if node.tick in table.totals:
+                table.arrived(node, table.totals[node.tick])
+            continue
+        g = table.totals.pop(node.tick, None)
+        if g is not None:
+            if node.watch is not None:
+                g = table.arrived(node, g)
+            if node.tick in asked:
+                table.wanted[node.tick] = g
+            node.recipe.play(node, g, table)
+        if not retain_graph:
+            node.kept = None
+            node.parents = ()
+            if node.watch is not None:
+                node.watch.hooks = {}  # one that holds the tensor would keep both alive
+
+
+def play_onto(table: Gradients, ends: list[tuple[Tensor, Tensor | None]], leaves: list[Tensor], since: int) -> None:
+    """Within a walk, play a piece of tape that was recorded after tick `since`, for that walk, back from its ends.
+
+    Each end comes with its gradient, or None if that has arrived already. What comes in at the `leaves` of the piece, and at entries older
+    than it, is left in the table.
+    """
+    for out, g in ends:
+        if g is not None:
+            table.add(out.node, g, None)
+    order = newest_first([out.node for out, _ in ends if out.node is not None], since)
+    if table.serves is not None:
+        table.serves.update([tensor.node.tick for tensor in leaves if tensor.node is not None])
+        for node in reversed(order):
+            if any(parent is not None and parent.tick in table.serves for parent in node.parents):
+                table.serves.add(node.tick)
+    retain = table.retain
+    table.retain = retain and table.recorded
+    play_back([node for node in order if node.recipe is not None], table, set(), table.retain)
+    table.retain = retain
 
 
 def seed(out: Tensor, given: Any, create_graph: bool) -> Tensor:
@@ -198,8 +224,8 @@ def seed(out: Tensor, given: Any, create_graph: bool) -> Tensor:
     return g if create_graph or g.node is None else g.detach()
 
 
-def newest_first(roots: list[Node]) -> list[Node]:
-    """All nodes that the roots were computed from, newest first; raises TapeError if any was played already."""
+def newest_first(roots: list[Node], since: int = -1) -> list[Node]:
+    """All nodes later than `since` that the roots were computed from, newest first; raises TapeError if any was played already."""
     found = {root.tick: root for root in roots}
     todo = list(found.values())
     while todo:
@@ -207,7 +233,7 @@ def newest_first(roots: list[Node]) -> list[Node]:
         if node.recipe is not None and node.kept is None:
             node.refuse_spent()
         for parent in node.parents:
-            if parent is not None and parent.tick not in found:
+            if parent is not None and parent.tick > since and parent.tick not in found:
                 found[parent.tick] = parent
                 todo.append(parent)
     return [found[tick] for tick in sorted(found, reverse=True)]

@@ -20,6 +20,7 @@ from minigrad.recording import tracer
 from .known import fingerprint
 from .report import Report
 from .request import Request
+from .segments import segments_of
 from .settings import COMPILED, PASSES, settings
 from .span import span_of
 from .trace import wrapped
@@ -29,7 +30,14 @@ __all__ = ["COMPILED", "PASSES", "known_scan", "scan", "scan_report", "settings"
 
 
 def scan(
-    step: Any, carry: Tree, xs: Tree, *, reverse: bool = False, length: int | None = None, batch_sizes: Any = None
+    step: Any,
+    carry: Tree,
+    xs: Tree,
+    *,
+    reverse: bool = False,
+    length: int | None = None,
+    batch_sizes: Any = None,
+    memory: str | int = "full",
 ) -> tuple[Tree, Tree]:
     """`for x in xs: carry, y = step(carry, x)`; returns the last carry and all y, stacked along a first axis of time.
 
@@ -45,6 +53,10 @@ def scan(
     batch_sizes (the data and batch_sizes of PyTorch's PackedSequence). The last carry has each row as its own last step left it; with
     `reverse` each row begins at its own last x.
 
+    `memory` says how much is remembered for the backward pass: "full" all of it; a whole number k the carry at k times, from which the
+    steps between two of them run again when their gradients are asked for; "sqrt" chooses the root of T for k. The gradients have the same
+    bits. A scan that runs as a loop remembers everything. Raises ValueError for anything else.
+
     >>> from minigrad.tape import Tensor
     >>> total, sums = scan(lambda carry, x: (carry + x, carry + x), Tensor(0.0), Tensor([1.0, 2.0, 3.0]))
     >>> total, sums
@@ -52,7 +64,7 @@ def scan(
     """
     if not callable(step):
         raise TypeError(f"scan: step is a function of (carry, x) that returns (carry, y), got {type(step).__name__}")
-    return known_scan(*fingerprint(step), step, carry, xs, reverse, length, batch_sizes)
+    return known_scan(*fingerprint(step), step, carry, xs, reverse, length, batch_sizes, memory=memory)
 
 
 def known_scan(
@@ -65,6 +77,7 @@ def known_scan(
     length: int | None = None,
     batch_sizes: Any = None,
     stream: bool = False,
+    memory: str | int = "full",
 ) -> tuple[Tree, Tree]:
     """`scan` of a step that is known by a key: the same key, the same calls, on `consts` and nothing else; it is traced once.
 
@@ -76,6 +89,7 @@ def known_scan(
     xs_leaves = [wrapped(leaf) for leaf in xs_leaves]
     call = Request(step, carry_leaves, carry_kind, xs_leaves, xs_kind, reverse, span_of(xs_leaves, length, batch_sizes, carry_leaves))
     call.known, call.stream = (key, consts), stream
+    call.segments = segments_of(memory, call.steps)
     watcher = tracer.get()
     if watcher is not None:
         watcher.fail("an inner scan")

@@ -15,7 +15,8 @@ from .build import known, plan_for, remember
 from .check import compare
 from .replay import Replay
 from .report import Report
-from .run import ahead, evaluate, forward, readied, results
+from .run import ahead, drawn, evaluate, forward, readied, results
+from .segments import Segments
 from .settings import settings
 from .span import Even, Running
 from .steps import Steps
@@ -40,6 +41,7 @@ class Request:
         self.steps = span.steps
         self.known: tuple[Any, tuple[Any, ...]] = None, ()
         self.stream = False
+        self.segments = 1
         self.traces: list[Trace] = []
         self.peeled_before = False
         self.state: Any = None  # of the random numbers, before the first step
@@ -217,7 +219,11 @@ class Request:
         env: dict[Any, Any] = dict(zip(plan.trace.carry, self.carry, strict=True))
         env.update(zip(plan.trace.xs, self.xs, strict=True))
         env.update(zip(plan.trace.consts, tensors, strict=True))
-        env.update(drawn(plan.trace, self))
+        if self.segments > 1 and plan.records and is_recording():
+            carry, ys = Segments(plan, env, self.span, self.segments).forward()
+            settings.report = Report(True, "", self.steps, plan, cached)
+            return unflatten(plan.trace.carry_kind, carry), unflatten(plan.trace.ys_kind, ys)
+        env.update(drawn(plan.trace, self.steps, self.reverse))
         evaluate(plan.division.once, env)
         span = self.span
         ahead(plan, env, span)
@@ -229,17 +235,6 @@ class Request:
         if settings.mode == "check":
             compare(self, unflatten(plan.trace.carry_kind, carry), unflatten(plan.trace.ys_kind, ys))
         return unflatten(plan.trace.carry_kind, carry), unflatten(plan.trace.ys_kind, ys)
-
-
-def drawn(trace: Trace, call: Request) -> dict[Any, Tensor]:
-    """All random draws of a scan, in the order in which the loop would make them."""
-    if not trace.draws:
-        return {}
-    found: list[list[Any]] = [[None] * call.steps for _ in trace.draws]
-    for t in call.times():
-        for number, how in enumerate(trace.drawn):
-            found[number][t] = random.draw(*how)._array
-    return {value: Tensor(np.stack(arrays)) for value, arrays in zip(trace.draws, found, strict=True)}
 
 
 def same_constants(a: Trace, b: Trace) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import threads
+from minigrad import random, threads
 from minigrad.errors import MutationError
 from minigrad.op import Into, bare
 from minigrad.ops import all_ops
@@ -130,6 +130,17 @@ def ahead(plan: Plan, env: Env, span: Even) -> None:
         else:
             with no_grad():
                 env[call.out] = over_time(call, args, over, span, plan.reverse)
+
+
+def drawn(trace: Any, steps: int, reverse: bool) -> Env:
+    """All random draws of a scan, in the order in which the loop would make them."""
+    if not trace.draws:
+        return {}
+    found: list[list[Any]] = [[None] * steps for _ in trace.draws]
+    for t in range(steps - 1, -1, -1) if reverse else range(steps):
+        for number, how in enumerate(trace.drawn):
+            found[number][t] = random.draw(*how)._array
+    return {value: Tensor(np.stack(arrays)) for value, arrays in zip(trace.draws, found, strict=True)}
 
 
 def memory(recipes: list[Any], env: Env, given: dict[tuple[str, int], Any], span: Even) -> list[Any]:

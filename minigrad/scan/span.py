@@ -26,6 +26,14 @@ class Even:
     def __init__(self, steps: int) -> None:
         self.steps = steps
 
+    def part(self, start: int, stop: int) -> Even:
+        """Some of the time steps."""
+        return Even(stop - start)
+
+    def rows(self, start: int, stop: int) -> slice:
+        """Where what belongs to them lies in a tensor that was stacked along time."""
+        return slice(start, stop)
+
     def at(self, tensor: Tensor, t: int) -> Tensor:
         """What belongs to time t of a tensor that was stacked along time."""
         return tensor[t]
@@ -78,10 +86,10 @@ class Ragged(Even):
 
     __slots__ = ("before", "counts", "lengths", "row", "slots", "starts", "tables", "total")
 
-    def __init__(self, counts: Any) -> None:
+    def __init__(self, counts: Any, among: int | None = None) -> None:
         super().__init__(len(counts))
         self.counts = np.ascontiguousarray(counts, np.intp)
-        rows = int(self.counts[0]) if self.steps else 0
+        rows = among if among is not None else int(self.counts[0]) if self.steps else 0  # those behind counts[0] have no step
         ends = np.cumsum(self.counts)
         self.total = int(self.counts.sum())
         self.starts = ends - self.counts
@@ -90,6 +98,14 @@ class Ragged(Even):
         self.row = np.arange(self.total) - np.repeat(self.starts, self.counts)  # the sequence of each row
         self.before = np.repeat(self.slots[:-1], self.counts) + self.row  # the carry before each row
         self.tables = self.counts, self.starts, self.slots, np.cumsum(self.lengths)
+
+    def part(self, start: int, stop: int) -> Ragged:
+        """Some of the time steps, for all sequences."""
+        return Ragged(self.counts[start:stop], len(self.lengths))
+
+    def rows(self, start: int, stop: int) -> slice:
+        """Where the rows of those times lie."""
+        return slice(int(self.starts[start]), int(self.starts[stop - 1] + self.counts[stop - 1]))
 
     def at(self, tensor: Tensor, t: int) -> Tensor:
         """The rows that run at time t."""

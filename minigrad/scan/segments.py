@@ -1,0 +1,198 @@
+"""memory: a scan that remembers its carry at a few times alone, and runs the steps between two of them again when they are played back.
+
+That is checkpointed backpropagation through time (Chen, Xu, Zhang and Guestrin, 2016; Griewank, 1992). With k segments of T / k steps the
+arrays of one segment are there at a time, beside k carries: least for k near the root of T. It costs the forward loop a second time. The
+gradients have the bits of the scan in one piece, because sums over time are chains that do not care where they are cut (run.py).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from minigrad import random
+from minigrad.errors import MutationError
+from minigrad.op import Op
+from minigrad.ops import all_ops
+from minigrad.recording import enable_grad, no_grad
+from minigrad.tape import Node, Rules, Tensor, clock, entry, wrap
+from minigrad.walk import play_onto
+
+from .compiled import Plan
+from .replay import Replay
+from .run import NOTHING, SCAN, Env, ahead, drawn, evaluate, forward, result, results
+from .span import Even
+from .trace import Value
+
+PLUS: Op = all_ops()["add"]
+
+
+def segments_of(memory: Any, steps: int) -> int:
+    """The number of stored carries that `memory` asks for: "full" is 1, "sqrt" the root of the steps. Raises ValueError."""
+    if memory == "full":
+        return 1
+    if memory == "sqrt":
+        return max(1, math.isqrt(max(steps - 1, 0)) + 1)
+    if isinstance(memory, bool) or not isinstance(memory, int | np.integer) or memory < 1:
+        raise ValueError(f'memory is "full", "sqrt", or how many carries to store, a whole number of 1 or more; got {memory!r}')
+    return int(memory)
+
+
+class Segments:
+    """One scan in segments: what it takes to run any of them again."""
+
+    def __init__(self, plan: Plan, env: Env, span: Even, count: int) -> None:
+        self.plan = plan
+        self.env = env  # carry, xs and constants, as they were given
+        self.span = span
+        size = -(-span.steps // count)
+        parts = [(start, min(start + size, span.steps)) for start in range(0, span.steps, size)]
+        self.parts = parts[::-1] if plan.reverse else parts  # in the order in which they run
+        self.carries: list[list[Any]] = []  # before each
+        self.states: list[Any] = []  # of the random numbers, before each
+        self.replay = Replay(plan, env, span, plan.reverse, None, 0)
+
+    def consts(self) -> Env:
+        """The constants, and what is computed of them alone."""
+        env = {value: self.env[value] for value in self.plan.trace.consts}
+        evaluate(self.plan.division.once, env)
+        return env
+
+    def run(self, part: tuple[int, int], consts: Env, carry: list[Tensor], xs: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """(last carry, ys) of the steps of one part."""
+        plan, span = self.plan, self.span.part(*part)
+        env = {**consts, **dict(zip(plan.trace.carry, carry, strict=True)), **dict(zip(plan.trace.xs, xs, strict=True))}
+        env.update(drawn(plan.trace, span.steps, plan.reverse))
+        ahead(plan, env, span)
+        arrays = forward(plan, env, span)
+        return results(plan, env, arrays, span, Replay(plan, env, span, plan.reverse, None, 0))
+
+    def forward(self) -> tuple[list[Tensor], list[Tensor]]:
+        """The results, on the tape as those of one scan."""
+        plan, trace = self.plan, self.plan.trace
+        carry = [wrap(self.env[value]._array, None) for value in trace.carry]
+        whole: list[Any] = []
+        with no_grad():
+            consts = self.consts()
+            for part in self.parts:
+                self.carries.append([tensor._array for tensor in carry])
+                self.states.append(random.get_rng_state() if trace.draws else None)
+                rows = self.span.rows(*part)
+                carry, ys = self.run(part, consts, carry, [wrap(self.env[value]._array[rows], None) for value in trace.xs])
+                if not whole:
+                    whole = [np.empty(self.span.shape(value.shape), y.dtype) for value, y in zip(trace.ys, ys, strict=True)]
+                for array, y in zip(whole, ys, strict=True):
+                    array[rows] = y._array
+        scan = self.node()
+        ends = [*plan.division.new_carry, *plan.division.ys]
+        made = [result(array, scan, n, ends[n] in plan.needs) for n, array in enumerate([*[tensor._array for tensor in carry], *whole])]
+        return made[: len(carry)], made[len(carry) :]
+
+    def node(self) -> Node:
+        """The entry of the scan itself."""
+        trace, plan = self.plan.trace, self.plan
+        named = [(value, plan.carry_needs[n]) for n, value in enumerate(trace.carry)]
+        named += [(value, True) for value in (*trace.xs, *trace.consts)]
+        parents = {value: self.env[value].node for value, needed in named if needed and self.env[value].node is not None}
+        tensors = [self.env[value] for value, _ in named]
+        cells = [tensor.version() for tensor in tensors if tensor.is_leaf or tensor._version is not None]
+        return entry(NOTHING, SegmentRules(self, parents), tuple(parents.values()), (), cells)
+
+    def backward(self, parts: dict[int, Tensor], parents: dict[Value, Node], table: Any) -> None:
+        """From the gradients `parts` of the results to those of carry, xs and constants."""
+        plan, trace = self.plan, self.plan.trace
+        first = len(trace.carry)
+        begun = next(clock)
+        with enable_grad():
+            consts = self.consts()
+        back: list[Any] = [parts.get(n) for n in range(first)]
+        found: dict[Value, Any] = {}
+        after = random.get_rng_state()
+        for part, before, state in zip(reversed(self.parts), reversed(self.carries), reversed(self.states), strict=True):
+            rows = self.span.rows(*part)
+            since = next(clock)
+            carry = [leaf(array, needed) for array, needed in zip(before, plan.carry_needs, strict=True)]
+            xs = [leaf(self.env[value]._array[rows], value in parents) for value in trace.xs]
+            if trace.draws:
+                random.set_rng_state(state)
+            with enable_grad():
+                last, ys = self.run(part, consts, carry, xs)
+            ends = list(zip(last, back, strict=True))
+            ends += [(y, wrap(parts[first + n]._array[rows], None)) for n, y in enumerate(ys) if first + n in parts]
+            leaves = [tensor for tensor in (*carry, *xs) if tensor.node is not None]
+            play_onto(table, [(out, g) for out, g in ends if g is not None and out.node is not None], leaves, since)
+            back = [arrived(table, tensor) for tensor in carry]
+            for value, x in zip(trace.xs, xs, strict=True):
+                g = arrived(table, x)
+                if g is not None:
+                    if value not in found:
+                        found[value] = np.zeros(self.env[value].shape, g.dtype)
+                    found[value][rows] = g._array
+        if trace.draws:
+            random.set_rng_state(after)
+        play_onto(table, [(tensor, None) for tensor in consts.values() if tensor.node is not None and tensor.node.tick > begun], [], begun)
+        for value, g in [*zip(trace.carry, back, strict=True), *[(value, wrap(array, None)) for value, array in found.items()]]:
+            if g is not None and value in parents:
+                table.add(parents[value], g, PLUS)
+
+    def recorded(self, parts: dict[int, Tensor], table: Any) -> None:
+        """The same where gradients are recorded in turn: the scan in one piece."""
+        values = (*self.plan.trace.carry, *self.plan.trace.xs)
+        since = next(clock)
+        after = random.get_rng_state()
+        if self.plan.trace.draws:
+            random.set_rng_state(self.states[0])
+        with enable_grad():
+            tensors = [self.env[value] for value in values]
+            count = len(self.plan.trace.carry)
+            last, ys = self.run((0, self.span.steps), self.consts(), tensors[:count], tensors[count:])
+        if self.plan.trace.draws:
+            random.set_rng_state(after)
+        outs = [*last, *ys]
+        play_onto(table, [(outs[n], g) for n, g in parts.items() if outs[n].node is not None], [], since)
+
+
+def leaf(array: Any, needed: bool) -> Tensor:
+    """An array as the start of a piece of tape."""
+    tensor = wrap(array, None)
+    return tensor.requires_grad_() if needed else tensor
+
+
+def arrived(table: Any, tensor: Tensor) -> Tensor | None:
+    """What has come in at the start of a piece of tape."""
+    return None if tensor.node is None else table.totals.pop(tensor.node.tick, None)
+
+
+class SegmentRules(Rules):
+    """The entry of a scan in segments."""
+
+    __slots__ = ("op", "parents", "replay", "segments")
+
+    def __init__(self, segments: Segments, parents: dict[Value, Node]) -> None:
+        self.op = SCAN
+        self.segments = segments
+        self.parents = parents
+        self.replay = segments.replay
+
+    def labels(self) -> list[str]:
+        """What an entry keeps, by name."""
+        return []
+
+    def play(self, node: Node, g: Tensor, table: Any) -> None:
+        """From the gradients of the results to those of carry, inputs and constants."""
+        if node.kept is None:
+            node.refuse_spent()
+        for cell in node.cells or ():
+            if cell.changed > node.tick:
+                raise MutationError(
+                    "'scan' runs its steps again for the backward pass (memory=), and "
+                    f"{cell.cause} has changed its carry, xs or a tensor that its step closes over in place since: run backward before "
+                    "changing it"
+                )
+        parts = table.parts.pop(node.tick)
+        if table.recorded:
+            self.segments.recorded(parts, table)
+        else:
+            self.segments.backward(parts, self.parents, table)
