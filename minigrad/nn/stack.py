@@ -9,7 +9,7 @@ import numpy as np
 from minigrad.errors import ShapeError
 from minigrad.ops import concatenate, stack
 from minigrad.recording import is_recording, tracer
-from minigrad.scan import known_scan, settings
+from minigrad.scan import known_scan, segments_of, settings
 from minigrad.tape import Tensor, wrap
 
 from .dropout import check_probability, dropout
@@ -21,7 +21,7 @@ from .state import add_first_states, check_stateful, first_states, keep_state, k
 
 FORM = (
     *("merge", "residual", "return_sequences", "return_state", "variational", "recurrent_dropout", "zoneout", "weight_drop"),
-    *("learned_state", "stateful", "recurrent_init"),
+    *("learned_state", "stateful", "recurrent_init", "memory"),
 )
 MERGES = ("concat", "sum", "mul", "ave", None)
 
@@ -64,6 +64,7 @@ class Layers(Equations):
         learned_state: bool = False,
         stateful: bool = False,
         recurrent_init: str | None = None,
+        memory: str | int = "full",
     ) -> None:
         """Note what becomes of the outputs, and make the weights; raises ValueError for settings that do not exist."""
         if merge not in MERGES:
@@ -79,6 +80,8 @@ class Layers(Equations):
         self.learned_state = learned_state
         self.stateful = stateful
         check_stateful(self)
+        segments_of(memory, 1)
+        self.memory = memory
         width = self.widths()[0] * (2 if self.bidirectional and merge in ("concat", None) else 1)
         for layer in range(self.num_layers):
             for suffix in self.suffixes(layer):
@@ -271,7 +274,7 @@ class Layers(Equations):
         """As PyTorch prints it: the sizes, and what differs from the defaults."""
         usual: dict[str, Any] = {"num_layers": 1, "batch_first": False, "dropout": 0.0, "bidirectional": False}
         usual |= {"merge": "concat", "residual": False, "return_sequences": True, "return_state": True}
-        usual |= {"learned_state": False, "stateful": False}
+        usual |= {"learned_state": False, "stateful": False, "memory": "full"}
         other = [f"{name}={getattr(self, name)!r}" for name in usual if getattr(self, name) != usual[name]]
         other += self.noise.changed() if self.noise is not None else []
         return ", ".join([str(self.input_size), str(self.hidden_size), *other, *self.changed()])
@@ -308,7 +311,7 @@ class Call:
         def step(carry: Carry, x: Tensor) -> tuple[Carry, Tensor]:
             return layer.step(carry, x, layer.named(suffix))
 
-        last, y = known_scan(key, (*layer.weights(suffix), *reach), step, carry, x, reverse, None, self.sizes, stream=True)
+        last, y = known_scan(key, (*layer.weights(suffix), *reach), step, carry, x, reverse, None, self.sizes, True, layer.memory)
         return last, y, [], {}
 
     def inside(
@@ -334,7 +337,8 @@ class Call:
         if key is not None:
             key = key, step.names, zoneout, self.all_states, step.probes
         xs = (x, stays, tuple(probes.values()))
-        last, ys = known_scan(key, (*consts, *reach), lambda c, x: step(consts, c, x), carry, xs, reverse, None, self.sizes)
+        run = lambda c, x: step(consts, c, x)  # noqa: E731
+        last, ys = known_scan(key, (*consts, *reach), run, carry, xs, reverse, None, self.sizes, False, layer.memory)
         count = len(widths) if self.all_states else 0
         y, states, seen = ys[0], ys[1 : 1 + count], ys[1 + count :]
         if noise is not None:

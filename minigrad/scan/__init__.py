@@ -26,7 +26,7 @@ from .span import span_of
 from .trace import wrapped
 from .tree import Tree, flatten
 
-__all__ = ["COMPILED", "PASSES", "known_scan", "scan", "scan_report", "settings"]
+__all__ = ["COMPILED", "PASSES", "known_scan", "scan", "scan_report", "segments_of", "settings"]
 
 
 def scan(

@@ -161,6 +161,7 @@ class Request:
         rest = [leaf[:-1] if self.reverse else leaf[1:] for leaf in self.xs]
         call = Request(self.step, leaves, kind, rest, self.xs_kind, self.reverse, Even(self.steps - 1))
         call.whole, call.first = whole, self.first + (0 if self.reverse else 1)
+        call.segments = self.segments
         same = [(leaf.shape, leaf.dtype) == (value.shape, value.dtype) for leaf, value in zip(leaves, trace.carry, strict=True)]
         if self.peeled_before or all(same):
             carry, ys = call.fallback("the carry goes on changing its shape or dtype")

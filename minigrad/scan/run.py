@@ -222,9 +222,7 @@ def stacked(arrays: list[Any], where: tuple[Array, int, int, int, int], span: Ev
     return memory.reshape(span.shape(shape))
 
 
-def backward(
-    plan: Plan, arrays: list[Any], env: Env, span: Even, parts: dict[int, Tensor], targets: dict[Any, Node], table: Any
-) -> None:
+def backward(plan: Plan, arrays: list[Any], env: Env, span: Even, parts: dict[int, Tensor], targets: dict[Any, Node], table: Any) -> None:
     """Run the backward loop for the gradients `parts` of the results, into the walk's table for the nodes of the targets.
 
     It writes over arrays of the forward loop; to be played again (`table.retain`) it works on copies of those.

@@ -8,6 +8,8 @@ gradients have the bits of the scan in one piece, because sums over time are cha
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -52,7 +54,29 @@ class Segments:
         self.parts = parts[::-1] if plan.reverse else parts  # in the order in which they run
         self.carries: list[list[Any]] = []  # before each
         self.states: list[Any] = []  # of the random numbers, before each
-        self.replay = Replay(plan, env, span, plan.reverse, None, 0)
+        self._replay = Replay(plan, env, span, plan.reverse, None, 0)
+
+    @property
+    def replay(self) -> Replay:
+        """For those who look at the steps: the whole scan."""
+        draws = self.plan.trace.draws
+        if draws and draws[0] not in self.env:
+            with self.as_before(0):
+                self.env.update(drawn(self.plan.trace, self.span.steps, self.plan.reverse))
+        return self._replay
+
+    @contextmanager
+    def as_before(self, number: int) -> Iterator[None]:
+        """The random numbers as they were before a part; afterwards as they are."""
+        if not self.plan.trace.draws:
+            yield
+            return
+        state = random.get_rng_state()
+        random.set_rng_state(self.states[number])
+        try:
+            yield
+        finally:
+            random.set_rng_state(state)
 
     def consts(self) -> Env:
         """The constants, and what is computed of them alone."""
@@ -109,16 +133,13 @@ class Segments:
             consts = self.consts()
         back: list[Any] = [parts.get(n) for n in range(first)]
         found: dict[Value, Any] = {}
-        after = random.get_rng_state()
-        for part, before, state in zip(reversed(self.parts), reversed(self.carries), reversed(self.states), strict=True):
-            rows = self.span.rows(*part)
+        for number in range(len(self.parts) - 1, -1, -1):
+            rows = self.span.rows(*self.parts[number])
             since = next(clock)
-            carry = [leaf(array, needed) for array, needed in zip(before, plan.carry_needs, strict=True)]
+            carry = [leaf(array, needed) for array, needed in zip(self.carries[number], plan.carry_needs, strict=True)]
             xs = [leaf(self.env[value]._array[rows], value in parents) for value in trace.xs]
-            if trace.draws:
-                random.set_rng_state(state)
-            with enable_grad():
-                last, ys = self.run(part, consts, carry, xs)
+            with self.as_before(number), enable_grad():
+                last, ys = self.run(self.parts[number], consts, carry, xs)
             ends = list(zip(last, back, strict=True))
             ends += [(y, wrap(parts[first + n]._array[rows], None)) for n, y in enumerate(ys) if first + n in parts]
             leaves = [tensor for tensor in (*carry, *xs) if tensor.node is not None]
@@ -130,8 +151,6 @@ class Segments:
                     if value not in found:
                         found[value] = np.zeros(self.env[value].shape, g.dtype)
                     found[value][rows] = g._array
-        if trace.draws:
-            random.set_rng_state(after)
         play_onto(table, [(tensor, None) for tensor in consts.values() if tensor.node is not None and tensor.node.tick > begun], [], begun)
         for value, g in [*zip(trace.carry, back, strict=True), *[(value, wrap(array, None)) for value, array in found.items()]]:
             if g is not None and value in parents:
@@ -141,15 +160,10 @@ class Segments:
         """The same where gradients are recorded in turn: the scan in one piece."""
         values = (*self.plan.trace.carry, *self.plan.trace.xs)
         since = next(clock)
-        after = random.get_rng_state()
-        if self.plan.trace.draws:
-            random.set_rng_state(self.states[0])
-        with enable_grad():
+        with self.as_before(0), enable_grad():
             tensors = [self.env[value] for value in values]
             count = len(self.plan.trace.carry)
             last, ys = self.run((0, self.span.steps), self.consts(), tensors[:count], tensors[count:])
-        if self.plan.trace.draws:
-            random.set_rng_state(after)
         outs = [*last, *ys]
         play_onto(table, [(outs[n], g) for n, g in parts.items() if outs[n].node is not None], [], since)
 
@@ -168,13 +182,17 @@ def arrived(table: Any, tensor: Tensor) -> Tensor | None:
 class SegmentRules(Rules):
     """The entry of a scan in segments."""
 
-    __slots__ = ("op", "parents", "replay", "segments")
+    __slots__ = ("op", "parents", "segments")
 
     def __init__(self, segments: Segments, parents: dict[Value, Node]) -> None:
         self.op = SCAN
         self.segments = segments
         self.parents = parents
-        self.replay = segments.replay
+
+    @property
+    def replay(self) -> Replay:
+        """For those who look at the steps."""
+        return self.segments.replay
 
     def labels(self) -> list[str]:
         """What an entry keeps, by name."""
