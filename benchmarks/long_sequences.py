@@ -99,9 +99,8 @@ def main() -> int:
         all_of_it, again = times(kind, memory, options.rounds)
         equal = bits == same
         print(f"{kind}: {full:.0f} and {less:.0f} MB, {less / full:.3f} (bound {SHARE}); ", end="")
-        print(
-            f"{all_of_it:.2f} and {again:.2f} s, {again / all_of_it:.2f} (bound {LONGER}); gradients {'the same bits' if equal else 'DIFFER'}"
-        )
+        print(f"{all_of_it:.2f} and {again:.2f} s, {again / all_of_it:.2f} (bound {LONGER}); ", end="")
+        print(f"gradients {'the same bits' if equal else 'DIFFER'}")
         holds = {"memory": less <= SHARE * full, "time": again <= LONGER * all_of_it, "bits": equal}
         failed += [f"{kind}: {what}" for what, good in holds.items() if not good]
     print("fails: " + (", ".join(failed) or "nothing"))

@@ -144,8 +144,9 @@ static void FN(pack_rows)(const T *a, ptrdiff_t a_row, ptrdiff_t a_k, ptrdiff_t 
         const T *from = a + k * a_k;
         /* Whole vectors: what they read too much lies in the next row of A, what they write too much is written again by the tile's
          * next terms. The last terms have neither; nor have the first, of rows that are taken from the last to the first, a next row. */
-        const ptrdiff_t behind = a_k < 0 ? -a_k : a_k;
-        const ptrdiff_t whole = a_row == 1 && behind >= ROOM && (depth - k) * (some / count) >= ROOM && k < depth - 1 && (a_k > 0 || k > 0) ? count : 0;
+        const ptrdiff_t apart = a_k < 0 ? -a_k : a_k;
+        const int inside = k < depth - 1 && (a_k > 0 || k > 0) && (depth - k) * (some / count) >= ROOM;
+        const ptrdiff_t whole = a_row == 1 && apart >= ROOM && inside ? count : 0;
         for (ptrdiff_t i = 0; i < whole; i++)
             memcpy(out + tops[i] * depth + k * (tops[i + 1] - tops[i]), from + tops[i], ROOM * sizeof(T));
         for (ptrdiff_t i = whole; i < count; i++) {
@@ -155,9 +156,9 @@ static void FN(pack_rows)(const T *a, ptrdiff_t a_row, ptrdiff_t a_k, ptrdiff_t 
     }
 }
 
-/* C = start + A B, `start` being rows (the same one for all if start_row is 0; C itself; or NULL for zeros). B is packed (b_k = WIDTH, b_panel = depth * WIDTH), or a matrix whose rows are contiguous (b_k = the
- * distance of its rows, b_panel = WIDTH) with a whole number of panels. Rows of A are read where they are if a_k is 1,
- * and else through `buffer`, which holds ROWS_AT_ONCE * DEPTH + ROOM elements. */
+/* C = start + A B, `start` being rows (the same one for all if start_row is 0; C itself; or NULL for zeros). B is packed (b_k = WIDTH,
+ * b_panel = depth * WIDTH), or a matrix whose rows are contiguous (b_k = the distance of its rows, b_panel = WIDTH) with a whole number
+ * of panels. Rows of A are read where they are if a_k is 1, and else through `buffer`, which holds ROWS_AT_ONCE * DEPTH + ROOM elements. */
 static void FN(gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const void *pa, ptrdiff_t a_row, ptrdiff_t a_k,
                      const void *pb, ptrdiff_t b_k, ptrdiff_t b_panel, const void *pstart, ptrdiff_t start_row, void *pc,
                      ptrdiff_t c_row, void *buffer) {

@@ -98,7 +98,9 @@ def sum_to(x, /, shape, into=None):
         if not cnp.PyArray_CheckExact(into):
             return NotImplemented
         out = <cnp.ndarray>into
-        if cnp.PyArray_TYPE(out) != cnp.PyArray_TYPE(a) or not cnp.PyArray_ISWRITEABLE(out) or not packed(out) or (<object>out).shape != shape:
+        if cnp.PyArray_TYPE(out) != cnp.PyArray_TYPE(a) or (<object>out).shape != shape:
+            return NotImplemented
+        if not (cnp.PyArray_ISBEHAVED(out) and packed(out)):
             return NotImplemented
     cdef void* target = cnp.PyArray_DATA(out)
     cdef void* source = cnp.PyArray_DATA(a)

@@ -190,7 +190,7 @@ def play_onto(table: Gradients, ends: list[tuple[Tensor, Tensor | None]], leaves
     than it, is left in the table.
     """
     for out, g in ends:
-        if g is not None:
+        if g is not None and out.node is not None:
             table.add(out.node, g, None)
     order = newest_first([out.node for out, _ in ends if out.node is not None], since)
     if table.serves is not None:

@@ -29,6 +29,36 @@ def close(got: Any, want: Any, dtype: Any) -> bool:
     return bool(np.abs(got - want).max() <= tolerance * max(np.abs(want).max(), 1.0))
 
 
+@pytest.mark.parametrize("shape", [(50, 7, 33, 65), (13, 1, 128, 512), (9, 32, 5, 3), (400, 8, 16, 130), (3, 2, 1, 1), (700, 1, 64, 1)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_parts_of_a_sum_have_the_bits_of_the_whole(dtype, shape, rng):
+    """From the last part to the first, and so too with all rows in the other order."""
+    products, sums = config.products(), config.kernels()
+    T, B, i, o = shape
+    forth = [rng.standard_normal((T, B, width)).astype(dtype) for width in (i, o)]
+    for a, g in (forth, [array[::-1, ::-1] for array in forth]):
+        outer, total = products.outer_sum(a, g), sums.sum_to(g, (o,))
+        assert close(outer, np.einsum("tbi,tbo->io", *(array.astype(float) for array in (a, g))), dtype)
+        assert close(total, g.astype(float).sum(axis=(0, 1)), dtype)
+        for cut in sorted({1, T // 3, T // 2, T - 1}):
+            some = products.outer_sum(a[cut:], g[cut:])
+            assert products.outer_sum(a[:cut], g[:cut], some) is some and some.tobytes() == outer.tobytes()
+            some = sums.sum_to(g[cut:], (o,))
+            assert sums.sum_to(g[:cut], (o,), some) is some and some.tobytes() == total.tobytes()
+    assert products.outer_sum(a, g, np.zeros((o, i + 1), dtype)) is NotImplemented  # of another shape
+    assert sums.sum_to(g, (o,), np.zeros(o + 1, dtype)) is NotImplemented
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_in_the_other_order(dtype, rng):
+    """The result lies in memory as the rows of x do, and is seen in their order."""
+    x, w, bias = (rng.standard_normal(shape).astype(dtype) for shape in ((6, 5, 40), (70, 40), (70,)))
+    for turned in (x[::-1, ::-1], x[0, ::-1]):
+        y = config.products().linear(turned, w, bias)
+        assert y.tobytes() == config.products().linear(turned.copy(), w, bias).tobytes()
+        assert all(stride < 0 for stride in y.strides[:-1])
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_products_of_any_size(dtype, rng):
     products = config.products()

@@ -127,7 +127,7 @@ def sum_to(x: Any, *, shape: Any) -> Any:
 
 
 def add_sum(into: Any, x: Any) -> None:
-    """Add to an array what `sum_to` makes of another. Where the kernel does it, parts of x give the bits of the whole (kernels/rows.pxi)."""
+    """Add to an array what `sum_to` makes of another. Parts of x can give the bits of the whole (kernels/rows.pxi)."""
     kernel = sum_to.kernel
     if kernel is None or kernel(x, into.shape, into) is NotImplemented:
         into += sum_to.body(x, shape=into.shape)

@@ -7,6 +7,7 @@
     fuse     instructions in blocks that stay in the nearest cache
     plan     where every value lives
     run      the loop in compiled code (kernels/program.pyx), on slices of the batch
+    segments a part of the time steps at a time, and again for the backward pass, where memory is short
 
 A step that cannot be compiled runs as the loop it is written as, and `scan_report()` says why.
 """
