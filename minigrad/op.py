@@ -260,7 +260,8 @@ def check_still(node: Node, cell: Version) -> None:
     if cell.changed > node.tick:
         raise MutationError(
             f"'{node.name}' (result of shape {node.shape}) kept an argument for the backward pass, and {cell.cause} has changed it "
-            "in place since: run backward before changing it, or give the operation a clone()"
+            "in place since: run backward before changing it, give the operation a clone(), or detach() a state that was carried over from "
+            "before the change"
         )
 
 
