@@ -147,10 +147,10 @@ def main():
     parser = Parser(prog="vanishing.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     parser.add_argument("--out", type=Path, default=Path("runs/vanishing"), metavar="DIR", help="folder for the picture (runs/vanishing)")
     parser.add_argument("--seeds", type=number(int), metavar="N", help="how often with other weights and signals (5; 2 with --quick)")
-    parser.add_argument("--steps", type=number(int), metavar="N", help="training steps a net (1000; 20 with --quick)")
+    parser.add_argument("--steps", type=number(int), metavar="N", help="training steps a net (1000; 5 with --quick)")
     parser.add_argument("--quick", action="store_true", help="hardly any training")
     options = parser.parse_args()
-    seeds, steps = options.seeds or (2 if options.quick else 5), options.steps or (20 if options.quick else 1000)
+    seeds, steps = options.seeds or (2 if options.quick else 5), options.steps or (5 if options.quick else 1000)
     new_folder(options.out, parser)
     mg.set_num_threads(1)  # nets of this size do not repay a second one
 
