@@ -85,15 +85,7 @@ class ScanRules(Rules):
 
     def play(self, node: Node, g: Tensor, table: Any) -> None:
         """From the gradients of the results to those of carry, inputs and constants."""
-        if node.kept is None:
-            node.refuse_spent()
-        for cell in node.cells or ():
-            if cell.changed > node.tick:
-                raise MutationError(
-                    "'scan' kept its carry, xs and the tensors that its step closes over for the backward pass, and "
-                    f"{cell.cause} has changed one of them in place since: run backward before changing it, or detach() a state that was "
-                    "carried over from before the change"
-                )
+        check_kept(node, "kept its carry, xs and the tensors that its step closes over for the backward pass")
         parts = table.parts.pop(node.tick)
         arrays, env, span = node.kept
         if table.recorded:
@@ -103,6 +95,18 @@ class ScanRules(Rules):
         if table.serves is not None:
             targets = {where: target for where, target in targets.items() if target.tick in table.serves}
         backward(self.plan, arrays, env, span, parts, targets, table)
+
+
+def check_kept(node: Node, does: str) -> None:
+    """Raise TapeError if a scan was played back already, MutationError if what it reads for that has changed."""
+    if node.kept is None:
+        node.refuse_spent()
+    for cell in node.cells or ():
+        if cell.changed > node.tick:
+            raise MutationError(
+                f"'scan' {does}, and {cell.cause} has changed one of them in place since: run backward before changing it, or detach() a "
+                "state that was carried over from before the change"
+            )
 
 
 def evaluate(calls: list[Call], env: Env) -> None:

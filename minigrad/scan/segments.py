@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from minigrad import random
-from minigrad.errors import MutationError
 from minigrad.op import Op
 from minigrad.ops import all_ops
 from minigrad.recording import enable_grad, no_grad
@@ -24,7 +23,7 @@ from minigrad.walk import play_onto
 
 from .compiled import Plan
 from .replay import Replay
-from .run import NOTHING, SCAN, Env, ahead, drawn, evaluate, forward, result, results
+from .run import NOTHING, SCAN, Env, ahead, check_kept, drawn, evaluate, forward, result, results
 from .span import Even
 from .trace import Value
 
@@ -200,15 +199,8 @@ class SegmentRules(Rules):
 
     def play(self, node: Node, g: Tensor, table: Any) -> None:
         """From the gradients of the results to those of carry, inputs and constants."""
-        if node.kept is None:
-            node.refuse_spent()
-        for cell in node.cells or ():
-            if cell.changed > node.tick:
-                raise MutationError(
-                    "'scan' runs its steps again for the backward pass (memory=), and "
-                    f"{cell.cause} has changed its carry, xs or a tensor that its step closes over in place since: run backward before "
-                    "changing it"
-                )
+        again = "runs its steps again for the backward pass (memory=), with its carry, xs and the tensors that its step closes over"
+        check_kept(node, again)
         parts = table.parts.pop(node.tick)
         if table.recorded:
             self.segments.recorded(parts, table)
