@@ -78,7 +78,7 @@ def learn(net, sequences, loss, *, goal, steps, batch, rate, asked):
 def compare(kinds, seeds, train):
     """`train(kind)` for each kind from each seed: kind -> its runs. The table grows as they end."""
     mg.set_num_threads(1)  # nets of this size do not repay a second one
-    print(f"{'':12}{'mean':>9} +- {'spread':7}  compiled   seeds: loss (seconds)")
+    print(f"{'':13}{'mean':>9} +- {'spread':7}  compiled   seeds: loss (seconds)")
     found = {}
     for kind in kinds:
         found[kind] = []
@@ -94,4 +94,4 @@ def line(kind, runs):
     losses = np.array([run.loss for run in runs])
     each = "  ".join(f"{run.loss:.5f} ({run.seconds:.0f})" for run in runs)
     compiled = "yes" if all(run.compiled for run in runs) else "no"
-    return f"{kind:12}{losses.mean():9.5f} +- {losses.std():.5f}  {compiled:9}  {each}"
+    return f"{kind:13}{losses.mean():9.5f} +- {losses.std():.5f}  {compiled:9}  {each}"

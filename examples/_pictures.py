@@ -262,7 +262,7 @@ def goal_curves(title, runs, levels, path):
         axes.axhline(level, color=GREY, lw=1, ls="--", zorder=0)
         axes.text(1.01, level, f"{name}\n{level:.3g}", transform=axes.get_yaxis_transform(), color=GREY, va="center")
     for kind, seeds in runs.items():
-        colour = COLOURS.get(kind, "#CC79A7")
+        colour = {**COLOURS, "LSTM, bias 1": "#56B4E9"}.get(kind, "#CC79A7")
         for rank, run in enumerate(seeds):
             steps, losses = zip(*run.curve, strict=True)
             axes.semilogy(steps, losses, color=colour, lw=1.8, alpha=0.75, label=None if rank else kind)
