@@ -158,7 +158,7 @@ def concatenate_(*xs: Any, axis: int = 0) -> Any:
     if axis is None:
         raise ShapeError("concatenate: axis=None is not an axis; flatten with reshape(-1) first")
     try:
-        return np.concatenate(xs, axis)
+        return np.ascontiguousarray(np.concatenate(xs, axis))  # NumPy's has the order of its parts, and then no kernel reads it
     except ValueError:
         shapes = ", ".join([str(x.shape) for x in xs]) or "none"
         if xs and xs[0].ndim:

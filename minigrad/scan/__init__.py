@@ -56,7 +56,8 @@ def scan(
 
     `memory` says how much is remembered for the backward pass: "full" all of it; a whole number k the carry at k times, from which the
     steps between two of them run again when their gradients are asked for; "sqrt" chooses the root of T for k. The gradients have the same
-    bits. A scan that runs as a loop remembers everything. Raises ValueError for anything else.
+    bits (to rounding: those of a table that the step itself looks up in, and of what meets x without the carry other than in a product).
+    A scan that runs as a loop remembers everything. Raises ValueError for anything else.
 
     >>> from minigrad.tape import Tensor
     >>> total, sums = scan(lambda carry, x: (carry + x, carry + x), Tensor(0.0), Tensor([1.0, 2.0, 3.0]))

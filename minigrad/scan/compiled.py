@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .fuse import Stage, absorbed, stages_of
-from .hoist import CONST, LOOP, Division, divide, spare
+from .hoist import CONST, LOOP, Division, divide, spare, use_once
 from .plan import Array, Layout, claim, copied, flops, place_of
 from .reuse import Pool
 from .rows import Buffer, Lowering, Ref
@@ -84,9 +84,10 @@ class Plan:
         self.reverse = reverse
         self.passes = passes
         self.division: Division = divide(trace, batch, "hoist" in passes, ragged)
+        self.needs, self.carry_needs = needing(self.division, *map(list, wanted))
+        use_once(self.division, self.needs)
         for number, call in enumerate([*self.division.once, *self.division.ahead, *self.division.loop]):
             call.out.number = number
-        self.needs, self.carry_needs = needing(self.division, *map(list, wanted))
         self.records = bool(self.needs)
         if ragged:
             by_rows(self.division, batch, self.needs)

@@ -148,6 +148,25 @@ def held(value: Value, level: dict[Value, int]) -> Call:
     return call
 
 
+def use_once(division: Division, needs: set[Value]) -> None:
+    """Give each use of a constant that requires a gradient a name of its own: so each has a sum over time of its own, which can be cut
+    between any two steps (segments.py)."""
+    used: set[Value] = set()
+    for call in [*division.ahead, *division.loop]:
+        args = list(call.args)
+        for position, arg in enumerate(args):
+            if not isinstance(arg, Value) or division.level[arg] != CONST or arg not in needs:
+                continue
+            if arg in used:
+                again = Call(OPS["identity"], (arg,), {}, True)
+                again.out = args[position] = Value("result", -1, arg.shape, arg.dtype, again)
+                division.level[again.out] = CONST
+                needs.add(again.out)
+                division.once.append(again)
+            used.add(arg)
+        call.args = tuple(args)
+
+
 def living(calls: list[Call], alive: set[Value]) -> list[Call]:
     """The calls whose results lead to the values `alive`, which grow by what those calls read."""
     kept = []
@@ -201,7 +220,8 @@ def over_time(call: Call, args: list[Any], stacked: list[bool], span: Even, reve
     """The call's results for all time steps; `stacked` says which arguments have a first axis of time."""
     rank = len(call.out.shape)
     name = call.op.name
-    if name in ("linear", "matmul") and stacked[:2] == [True, False] and is_recording() and args[1].node is not None:
+    asked = is_recording() and any(isinstance(arg, Tensor) and arg.node is not None for arg in args[1:])
+    if asked and name in ("linear", "matmul") and stacked[:2] == [True, False]:
         return product_over_time(call, args, reverse)
     if span.counts is not None:
         return call.op(*args, **call.settings)
