@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from minigrad.errors import ShapeError
-from minigrad.ops import clip, elu, gelu, linear, mean, name, relu, sigmoid, silu, softplus, sqrt, tanh, zeros
+from minigrad.ops import clip, elu, gelu, linear, mean, name, relu, sigmoid, silu, softplus, square, tanh, zeros
 from minigrad.tape import Tensor
 
 from . import init
@@ -49,9 +49,12 @@ ACTIVATIONS: dict[str, Any] = {
 
 
 def normalised(x: Tensor, gain: Tensor) -> Tensor:
-    """x less its mean over its standard deviation, along the last axis, times a gain (Ba, Kiros and Hinton, 2016)."""
-    d = x - mean(x, axis=-1, keepdims=True)
-    return d / sqrt(mean(d * d, axis=-1, keepdims=True) + 1e-5) * gain
+    """x less its mean over its standard deviation, along the last axis, times a gain (Ba, Kiros and Hinton, 2016).
+
+    The sign and the division are those of one number a row, here and in the gradient: neither passes over x.
+    """
+    d = x + mean(x, axis=-1, keepdims=True) * -1.0
+    return d * (mean(square(d), axis=-1, keepdims=True) + 1e-5) ** -0.5 * gain
 
 
 class Equations(Gates):

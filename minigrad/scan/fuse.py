@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .rows import Buffer, Instruction
 
-BLOCK_BYTES = 8192  # of the widest value of a block
+BLOCK_BYTES = 4096  # of the widest value of a block
 
 
 class Stage:
