@@ -70,7 +70,8 @@ INLINE T FN(smaller)(T a, T b) {
 
 /* Horner's rule in x^2, for the terms of even and of odd power side by side; the highest coefficient comes first. The processor waits half
  * as long for it as for one chain in x, which counts where a loop's body is so long that few rounds of it fit into flight together. */
-INLINE T FN(polynomial)(T x, T square, const T *c, int count) {
+INLINE T FN(polynomial)(T x, const T *c, int count) {
+    const T square = x * x;
     T last = c[1], next = c[0];
     UNROLL for (int k = 2; k < count; k++) {
         const T sum = MADD(next, square, c[k]);
@@ -78,8 +79,8 @@ INLINE T FN(polynomial)(T x, T square, const T *c, int count) {
     }
     return MADD(next, x, last);
 }
-#define POLYNOMIAL(x, square, ...) \
-    FN(polynomial)(x, square, (const T[]){__VA_ARGS__}, (int)(sizeof((const T[]){__VA_ARGS__}) / sizeof(T)))
+#define POLYNOMIAL(x, ...) \
+    FN(polynomial)(x, (const T[]){__VA_ARGS__}, (int)(sizeof((const T[]){__VA_ARGS__}) / sizeof(T)))
 
 /* ---- exp and its family ------------------------------------------------------------------------------------------ */
 
@@ -96,11 +97,11 @@ INLINE T FN(split_exponent)(T x, T bias, T *r) {
 INLINE T FN(expm1_reduced)(T r, T k) {
     const T k2 = k * k, k3 = k2 * k, k4 = k3 * k, k5 = k4 * k, k6 = k5 * k;
 #if BITS == 32
-    const T c = POLYNOMIAL(r, r * r, k6 * 1.9909898e-4f, k5 * 1.3933491e-3f, k4 * 8.333282e-3f, k3 * 4.166648e-2f,
+    const T c = POLYNOMIAL(r, k6 * 1.9909898e-4f, k5 * 1.3933491e-3f, k4 * 8.333282e-3f, k3 * 4.166648e-2f,
                            k2 * 1.6666667e-1f);
 #else
     const T k7 = k6 * k, k8 = k7 * k, k9 = k8 * k, k10 = k9 * k;
-    const T c = POLYNOMIAL(r, r * r, k10 * 2.51124637027781722e-8, k9 * 2.76225527622625916e-7, k8 * 2.75572348426080295e-6,
+    const T c = POLYNOMIAL(r, k10 * 2.51124637027781722e-8, k9 * 2.76225527622625916e-7, k8 * 2.75572348426080295e-6,
                            k7 * 2.48015156111124118e-5, k6 * 1.98412698946176388e-4, k5 * 1.3888888921022984e-3,
                            k4 * 8.33333333331884894e-3, k3 * 4.16666666666189117e-2, k2 * 1.66666666666666787e-1);
 #endif
@@ -156,9 +157,9 @@ INLINE T FN(sigmoid)(T x) {
 INLINE T FN(log1p_unit)(T f) { /* 0 <= f <= 1 */
     const T s = f / (2 + f), z = s * s, half_square = (T)0.5 * f * f;
 #if BITS == 32
-    const T R = POLYNOMIAL(z, z * z, 2.4301160e-1f, 2.1427584e-1f, 2.8616893e-1f, 3.9998877e-1f, 6.6666675e-1f);
+    const T R = POLYNOMIAL(z, 2.4301160e-1f, 2.1427584e-1f, 2.8616893e-1f, 3.9998877e-1f, 6.6666675e-1f);
 #else
-    const T R = POLYNOMIAL(z, z * z, 1.70184968115964244e-1, 8.34014328624625382e-2, 1.21060769049461798e-1,
+    const T R = POLYNOMIAL(z, 1.70184968115964244e-1, 8.34014328624625382e-2, 1.21060769049461798e-1,
                            1.33009747267277258e-1, 1.53865598409280556e-1, 1.81817439284461397e-1,
                            2.22222239696458338e-1, 2.85714285478548836e-1, 4.00000000001572398e-1,
                            6.66666666666663038e-1);
@@ -180,14 +181,14 @@ INLINE T FN(split_log)(T x, T *f, T *inverse) {
 INLINE T FN(join_log)(T k, T f, T lost) {
 #if BITS == 32
     /* f - f^2 / 2 + f^3 P(f): four more terms than the form in s, and no division */
-    const T P = POLYNOMIAL(f, f * f, 6.91395e-2f, -1.1789084e-1f, 1.187323e-1f, -1.2384489e-1f, 1.4218641e-1f, -1.6669242e-1f,
+    const T P = POLYNOMIAL(f, 6.91395e-2f, -1.1789084e-1f, 1.187323e-1f, -1.2384489e-1f, 1.4218641e-1f, -1.6669242e-1f,
                            2.0002227e-1f, -2.4999987e-1f, 3.333331e-1f);
     const T square = f * f;
     const T tail = MADD(k, -2.12194440e-4f, square * (f * P)) + lost;
     return MADD(k, 0.693359375f, f + MADD(square, -0.5f, tail));
 #else
     const T s = f / (2 + f), z = s * s, half_square = (T)0.5 * f * f;
-    const T R = POLYNOMIAL(z, z * z, 1.47960671172743637e-1, 1.53140377663368562e-1, 1.81835648778355803e-1,
+    const T R = POLYNOMIAL(z, 1.47960671172743637e-1, 1.53140377663368562e-1, 1.81835648778355803e-1,
                            2.22221985612405269e-1, 2.85714287425221527e-1, 3.99999999994139498e-1,
                            6.66666666666673455e-1);
     const T tail = MADD(s, MADD(z, R, half_square), k * 1.90821492927058770002e-10) + lost;
@@ -210,7 +211,8 @@ INLINE T FN(log)(T x) {
     return FN(log_ends)(x, FN(join_log)(biased - (x < smallest ? two_m + (BIAS + MANTISSA) : two_m + BIAS), f, (T)-0.0));
 }
 
-/* log(1 + x): the logarithm of the rounded sum, and what the rounding has lost over the sum; 1 / m is 1 - f + f^2, exact enough for that. */
+/* log(1 + x): the logarithm of the rounded sum, and what the rounding has lost over the sum; 1 / m is 1 - f + f^2, exact
+ * enough for that. */
 INLINE T FN(log1p)(T x) {
     const T sum = 1 + x, lost = x >= 1 ? 1 - (sum - x) : x - (sum - 1);
     T f, inverse;

@@ -210,9 +210,10 @@ static void FN(sum_loop)(const void *px, void *pout, ptrdiff_t rows, ptrdiff_t n
     for (ptrdiff_t row = 0; row < rows; row++, x += n) out[row] = FN(row_sum)(x, n);
 }
 
-/* out[n] = the sum of a column over all rows, which come in groups of at least one, added to what is there already if `more`. The sum of a group is that of
- * BLOCK rows, then of those sums; groups are added one behind the other from the last to the first, so whoever has the groups in several
- * parts, and begins with the last part, has the same bits. Strides are in elements. */
+/* out[n] = the sum of a column over all rows, which come in groups of at least one, added to what is there already if
+ * `more`. The sum of a group is that of BLOCK rows, then of those sums; groups are added one behind the other from the last
+ * to the first, so whoever has the groups in several parts, and begins with the last part, has the same bits. Strides are in
+ * elements. */
 static void FN(column_sum_loop)(const void *px, ptrdiff_t groups, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t row_stride, ptrdiff_t n,
                                 int more, void *pout) {
     T *out = (T *)pout;

@@ -92,6 +92,7 @@ def known_scan(
     call = Request(step, carry_leaves, carry_kind, xs_leaves, xs_kind, reverse, span_of(xs_leaves, length, batch_sizes, carry_leaves))
     call.known, call.stream = (key, consts), stream
     call.segments = segments_of(memory, call.steps)
+    settings.ready = None
     watcher = tracer.get()
     if watcher is not None:
         watcher.fail("an inner scan")

@@ -220,8 +220,8 @@ def over_time(call: Call, args: list[Any], stacked: list[bool], span: Even, reve
     """The call's results for all time steps; `stacked` says which arguments have a first axis of time."""
     rank = len(call.out.shape)
     name = call.op.name
-    asked = is_recording() and any(isinstance(arg, Tensor) and arg.node is not None for arg in args[1:])
-    if asked and name in ("linear", "matmul") and stacked[:2] == [True, False]:
+    product = name in ("linear", "matmul") and stacked[:2] == [True, False]
+    if product and is_recording() and any(isinstance(arg, Tensor) and arg.node is not None for arg in args[1:]):
         return product_over_time(call, args, reverse)
     if span.counts is not None:
         return call.op(*args, **call.settings)

@@ -11,7 +11,7 @@ from minigrad.tape import Node, Rules, Tensor, clock, entry, wrap
 from minigrad.walk import walk
 
 from .compiled import Plan
-from .run import RESULT, ahead, apply
+from .run import RESULT, Env, ahead, apply, drawn, forward, results
 from .span import Even, Running
 from .steps import Steps
 from .trace import Value
@@ -19,18 +19,16 @@ from .trace import Value
 OPS = all_ops()
 
 
-def unrolled(
-    plan: Plan, env: dict[Value, Any], span: Even, reverse: bool, carry: list[Any], inputs: dict[Value, Any], alias: Any = None
-) -> Any:
+def unrolled(plan: Plan, env: Env, span: Even, carry: list[Any], inputs: Env, alias: Any = None) -> Any:
     """(last carry, all ys) of the loop, each call an entry of the tape. `alias(value, tensor, t)` may stand in for a constant at step t."""
     division, steps = plan.division, span.steps
     ys: list[list[Any]] = [[None] * steps for _ in division.ys]
-    running = Running(span, carry, reverse)
-    for t in range(steps - 1, -1, -1) if reverse else range(steps):
-        now: dict[Value, Any] = dict(zip(plan.trace.carry, running.at(carry, t), strict=True))
+    running = Running(span, carry, plan.reverse)
+    for t in range(steps - 1, -1, -1) if plan.reverse else range(steps):
+        now: Env = dict(zip(plan.trace.carry, running.at(carry, t), strict=True))
         now.update({value: span.at(tensor, t) for value, tensor in inputs.items()})
 
-        def value(arg: Any, now: dict[Value, Any] = now, t: int = t) -> Any:
+        def value(arg: Any, now: Env = now, t: int = t) -> Any:
             if not isinstance(arg, Value):
                 return arg
             if arg in now:
@@ -69,13 +67,12 @@ class HandedRules(Rules):
 class Replay:
     """One scan that ran compiled, and all that it takes to run it again on the tape."""
 
-    __slots__ = ("env", "first", "plan", "reverse", "span", "tick", "whole")
+    __slots__ = ("env", "first", "plan", "span", "tick", "whole")
 
-    def __init__(self, plan: Plan, env: dict[Value, Any], span: Even, reverse: bool, whole: Steps | None, first: int) -> None:
+    def __init__(self, plan: Plan, env: Env, span: Even, whole: Steps | None = None, first: int = 0) -> None:
         self.plan = plan
         self.env = env
         self.span = span
-        self.reverse = reverse
         self.whole = whole  # the scan that this is the rest of, if its first step ran by itself ...
         self.first = first  # ... and which of its steps is step 0 here
         self.tick = next(clock)  # between what the scan reads and its results
@@ -87,7 +84,7 @@ class Replay:
             read = self.made_again()
             starts = {value: wrap(read[value]._array, self.env[value].node) for value in outside}
             aliases = {value: OPS["identity"](tensor) for value, tensor in starts.items()}
-            held: dict[Value, Any] = {}
+            held: Env = {}
 
             def alias(value: Value, tensor: Any, t: int) -> Any:
                 if value not in held:
@@ -96,7 +93,7 @@ class Replay:
 
             carry = [aliases[value] for value in self.plan.trace.carry]
             inputs = {value: aliases[value] for value in self.plan.division.inputs}
-            last, ys = unrolled(self.plan, self.env, self.span, self.reverse, carry, inputs, alias)
+            last, ys = unrolled(self.plan, self.env, self.span, carry, inputs, alias)
             outputs, seeds = [], []
             for number, g in parts.items():
                 out = last[number] if number < len(last) else self.span.joined(ys[number - len(last)])
@@ -112,7 +109,7 @@ class Replay:
                 if gradient is not None and parent is not None:
                     table.add(parent, gradient, OPS["add"])
 
-    def made_again(self) -> dict[Value, Any]:
+    def made_again(self) -> Env:
         """What the loop reads; what ran ahead of it anew, for the loop may have written over that."""
         env = dict(self.env)
         with no_grad():
@@ -130,13 +127,13 @@ class Replay:
     def as_written(self) -> tuple[list[Tensor], Steps]:
         """The results from the step as it was traced, each call an entry of the tape; and which entries belong to which step."""
         trace, env = self.plan.trace, self.env
-        span, count = self.span, self.span.steps
+        span, count, reverse = self.span, self.span.steps, self.plan.reverse
         carry = [env[value] for value in trace.carry]
-        running = Running(span, carry, self.reverse)
+        running = Running(span, carry, reverse)
         ys: list[list[Any]] = [[None] * count for _ in trace.ys]
         steps = Steps(count)
         with enable_grad():
-            for t in range(count - 1, -1, -1) if self.reverse else range(count):
+            for t in range(count - 1, -1, -1) if reverse else range(count):
                 began = next(clock)
                 now = {**env, **dict(zip(trace.carry, running.at(carry, t), strict=True))}
                 now.update({value: span.at(env[value], t) for value in (*trace.xs, *trace.draws)})
@@ -148,3 +145,11 @@ class Replay:
                     ys[number][t] = now[value]
                 steps.ran(t, began)
             return [*running.last(carry), *[span.joined(column) for column in ys]], steps
+
+
+def played(plan: Plan, env: Env, span: Even, whole: Steps | None = None, first: int = 0) -> tuple[list[Any], list[Tensor], list[Tensor]]:
+    """(the loop's arrays, last carry, all ys) of a plan whose carry, xs and constants, and what is computed of those once, are in env."""
+    env.update(drawn(plan.trace, span.steps, plan.reverse))
+    ahead(plan, env, span)
+    arrays = forward(plan, env, span)
+    return arrays, *results(plan, env, arrays, span, Replay(plan, env, span, whole, first))

@@ -13,9 +13,9 @@ from minigrad.tape import Tensor, clock, wrap
 
 from .build import known, plan_for, remember
 from .check import compare
-from .replay import Replay
+from .replay import played
 from .report import Report
-from .run import ahead, drawn, evaluate, forward, readied, results
+from .run import evaluate, readied
 from .segments import Segments
 from .settings import settings
 from .span import Even, Running
@@ -221,21 +221,17 @@ class Request:
         env.update(zip(plan.trace.xs, self.xs, strict=True))
         env.update(zip(plan.trace.consts, tensors, strict=True))
         if self.segments > 1 and plan.records and is_recording():
-            carry, ys = Segments(plan, env, self.span, self.segments).forward()
-            settings.report = Report(True, "", self.steps, plan, cached)
-            return unflatten(plan.trace.carry_kind, carry), unflatten(plan.trace.ys_kind, ys)
-        env.update(drawn(plan.trace, self.steps, self.reverse))
-        evaluate(plan.division.once, env)
-        span = self.span
-        ahead(plan, env, span)
-        arrays = forward(plan, env, span)
-        carry, ys = results(plan, env, arrays, span, Replay(plan, env, span, self.reverse, self.whole, self.first))
+            last, every = Segments(plan, env, self.span, self.segments).forward()
+        else:
+            evaluate(plan.division.once, env)
+            arrays, last, every = played(plan, env, self.span, self.whole, self.first)
+            if self.stream and self.steps == 1 and self.span.counts is None and not is_recording():
+                settings.ready = readied(plan, env, arrays)
         settings.report = Report(True, "", self.steps, plan, cached)
-        again = self.stream and self.steps == 1 and span.counts is None and not is_recording()
-        settings.ready = readied(plan, env, arrays) if again else None
+        carry, ys = unflatten(plan.trace.carry_kind, last), unflatten(plan.trace.ys_kind, every)
         if settings.mode == "check":
-            compare(self, unflatten(plan.trace.carry_kind, carry), unflatten(plan.trace.ys_kind, ys))
-        return unflatten(plan.trace.carry_kind, carry), unflatten(plan.trace.ys_kind, ys)
+            compare(self, carry, ys)
+        return carry, ys
 
 
 def same_constants(a: Trace, b: Trace) -> bool:

@@ -367,7 +367,6 @@ def result(array: Any, scan: Node | None, number: int, needs: bool) -> Tensor:
 def node_of(plan: Plan, env: Env, arrays: list[Any], span: Even, replay: Any) -> Node:
     """The entry of the scan itself."""
     targets: dict[Any, Node] = {}
-    cells = []
     named: list[tuple[Any, Value]] = [(("carry", n), value) for n, value in enumerate(plan.trace.carry)]
     named += [(("input", n), value) for n, value in enumerate(plan.division.inputs)]
     named += [(("const", value), value) for value in plan.consts]
@@ -375,6 +374,10 @@ def node_of(plan: Plan, env: Env, arrays: list[Any], span: Even, replay: Any) ->
         tensor = env[value]
         if tensor.node is not None and (where[0] != "carry" or plan.carry_needs[where[1]]):
             targets[where] = tensor.node
-        if tensor.is_leaf or tensor._version is not None:
-            cells.append(tensor.version())
+    cells = versions([env[value] for _, value in named])
     return entry(NOTHING, ScanRules(plan, targets, replay), tuple(targets.values()), (arrays, env, span), cells)
+
+
+def versions(tensors: list[Tensor]) -> list[Any]:
+    """The cells that tell whether one of the tensors is changed in place."""
+    return [tensor.version() for tensor in tensors if tensor.is_leaf or tensor._version is not None]

@@ -22,8 +22,8 @@ from minigrad.tape import Node, Rules, Tensor, clock, entry, wrap
 from minigrad.walk import play_onto
 
 from .compiled import Plan
-from .replay import Replay
-from .run import NOTHING, SCAN, Env, ahead, check_kept, drawn, evaluate, forward, result, results
+from .replay import Replay, played
+from .run import NOTHING, SCAN, Env, check_kept, drawn, evaluate, result, versions
 from .span import Even
 from .trace import Value
 
@@ -53,7 +53,7 @@ class Segments:
         self.parts = parts[::-1] if plan.reverse else parts  # in the order in which they run
         self.carries: list[list[Any]] = []  # before each
         self.states: list[Any] = []  # of the random numbers, before each
-        self._replay = Replay(plan, env, span, plan.reverse, None, 0)
+        self._replay = Replay(plan, env, span)
 
     @property
     def replay(self) -> Replay:
@@ -87,10 +87,7 @@ class Segments:
         """(last carry, ys) of the steps of one part."""
         plan, span = self.plan, self.span.part(*part)
         env = {**consts, **dict(zip(plan.trace.carry, carry, strict=True)), **dict(zip(plan.trace.xs, xs, strict=True))}
-        env.update(drawn(plan.trace, span.steps, plan.reverse))
-        ahead(plan, env, span)
-        arrays = forward(plan, env, span)
-        return results(plan, env, arrays, span, Replay(plan, env, span, plan.reverse, None, 0))
+        return played(plan, env, span)[1:]
 
     def forward(self) -> tuple[list[Tensor], list[Tensor]]:
         """The results, on the tape as those of one scan."""
@@ -119,9 +116,7 @@ class Segments:
         named = [(value, plan.carry_needs[n]) for n, value in enumerate(trace.carry)]
         named += [(value, True) for value in (*trace.xs, *trace.consts)]
         parents = {value: self.env[value].node for value, needed in named if needed and self.env[value].node is not None}
-        tensors = [self.env[value] for value, _ in named]
-        cells = [tensor.version() for tensor in tensors if tensor.is_leaf or tensor._version is not None]
-        return entry(NOTHING, SegmentRules(self, parents), tuple(parents.values()), (), cells)
+        return entry(NOTHING, SegmentRules(self, parents), tuple(parents.values()), (), versions([self.env[value] for value, _ in named]))
 
     def backward(self, parts: dict[int, Tensor], parents: dict[Value, Node], table: Any) -> None:
         """From the gradients `parts` of the results to those of carry, xs and constants."""
