@@ -52,10 +52,25 @@ cdef inline cnp.npy_intp last_axis(cnp.ndarray a) noexcept:
     return cnp.PyArray_DIM(a, ndim - 1) if ndim else 1
 
 
+cdef bint even(cnp.ndarray a, int axes, cnp.npy_intp* count, cnp.npy_intp* stride) noexcept:
+    """Whether the first axes read as one: its length, and the bytes from one to the next, which stay as they are if there is but one."""
+    cdef int i
+    count[0] = 1
+    for i in range(axes - 1, -1, -1):
+        if cnp.PyArray_DIM(a, i) == 1:
+            continue
+        if count[0] == 1:
+            stride[0] = cnp.PyArray_STRIDE(a, i)
+        elif cnp.PyArray_STRIDE(a, i) != count[0] * stride[0]:
+            return False
+        count[0] *= cnp.PyArray_DIM(a, i)
+    return True
+
+
 cdef bint as_rows(cnp.ndarray a, cnp.npy_intp columns, Side* side) noexcept:
     """Whether a reads as evenly spaced rows of that many elements; fills side."""
-    cdef cnp.npy_intp item = cnp.PyArray_ITEMSIZE(a), rows = 1
-    cdef int i, ndim = cnp.PyArray_NDIM(a)
+    cdef cnp.npy_intp item = cnp.PyArray_ITEMSIZE(a), rows
+    cdef int ndim = cnp.PyArray_NDIM(a)
     side.data = cnp.PyArray_BYTES(a)
     side.step = 1
     side.stride = columns * item
@@ -63,15 +78,7 @@ cdef bint as_rows(cnp.ndarray a, cnp.npy_intp columns, Side* side) noexcept:
         return True
     if ndim < 2 or columns != last_axis(a) or (columns > 1 and cnp.PyArray_STRIDE(a, ndim - 1) != item):
         return False
-    for i in range(ndim - 2, -1, -1):
-        if cnp.PyArray_DIM(a, i) == 1:
-            continue
-        if rows == 1:
-            side.stride = cnp.PyArray_STRIDE(a, i)
-        elif cnp.PyArray_STRIDE(a, i) != rows * side.stride:
-            return False
-        rows *= cnp.PyArray_DIM(a, i)
-    return True
+    return even(a, ndim - 1, &rows, &side.stride)
 
 
 cdef bint broadcasts(cnp.ndarray small, cnp.ndarray big, cnp.npy_intp* columns, Side* side) noexcept:

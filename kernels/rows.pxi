@@ -69,7 +69,7 @@ def sum_to(x, /, shape, into=None):
     of the axes before it first, gives the bits that it gives in one.
     """
     cdef cnp.ndarray a, out
-    cdef cnp.npy_intp n = 1, item, groups = 1, stride = 0, rows = 1, row_stride = 0
+    cdef cnp.npy_intp n = 1, item, groups, stride = 0, rows = 1, row_stride = 0
     cdef int kind, i, ndim, lead
     if not cnp.PyArray_CheckExact(x) or type(shape) is not tuple:
         return NotImplemented
@@ -83,15 +83,9 @@ def sum_to(x, /, shape, into=None):
             return NotImplemented
         n *= cnp.PyArray_DIM(a, i)
     if lead:
-        rows, row_stride = cnp.PyArray_DIM(a, lead - 1), cnp.PyArray_STRIDE(a, lead - 1) // item
-    for i in range(lead - 2, -1, -1):
-        if cnp.PyArray_DIM(a, i) == 1:
-            continue
-        if groups == 1:
-            stride = cnp.PyArray_STRIDE(a, i) // item
-        elif cnp.PyArray_STRIDE(a, i) // item != stride * groups:
-            return NotImplemented
-        groups *= cnp.PyArray_DIM(a, i)
+        rows, row_stride = cnp.PyArray_DIM(a, lead - 1), cnp.PyArray_STRIDE(a, lead - 1)
+    if not even(a, lead - 1, &groups, &stride):
+        return NotImplemented
     if into is None:
         out = cnp.PyArray_SimpleNew(ndim - lead, cnp.PyArray_DIMS(a) + lead, cnp.PyArray_TYPE(a))
     else:
@@ -106,7 +100,7 @@ def sum_to(x, /, shape, into=None):
     cdef void* source = cnp.PyArray_DATA(a)
     cdef bint more = into is not None
     cdef PyThreadState* state = release(cnp.PyArray_SIZE(a))
-    active.loops[kind].column_sum(source, groups, stride, rows, row_stride, n, more, target)
+    active.loops[kind].column_sum(source, groups, stride // item, rows, row_stride // item, n, more, target)
     reacquire(state)
     return out
 
