@@ -35,6 +35,7 @@ cdef double LARGE = 2e6  # from here on a second thread is worth asking for
 cdef double EACH = 16.0  # floating operations that could be done while an element is packed
 cdef enum:
     SMALL = 16  # rows for which packing the right side would cost more than reading it where it is
+    LINE = 64   # bytes
 
 
 cdef void* aligned(ptrdiff_t size) except NULL:
@@ -95,6 +96,12 @@ cdef cnp.ndarray readable(cnp.ndarray a, Matrix* m):
     return a
 
 
+cdef ptrdiff_t in_lines(Matrix m, ptrdiff_t item) noexcept:
+    """The bytes from one row to the next, if rows lie in whole lines of the cache; else 0. Such rows may be read as if they were packed."""
+    cdef ptrdiff_t apart = abs(m.row) * item
+    return apart if m.column == 1 and not apart % LINE and not <size_t>m.data % LINE else 0
+
+
 cdef Matrix flipped(Matrix m) noexcept:
     """The transpose."""
     return Matrix(m.data, m.columns, m.rows, m.column, m.row)
@@ -108,6 +115,7 @@ cdef Matrix backwards(Matrix m, ptrdiff_t item) noexcept:
 cdef struct Product:  # A B, with B as gemm.h reads it, and where the sums start
     Matrix a, b
     bint more                # the sums start from what is in `out`
+    bint in_place            # B is not to be packed
     const Gemm* gemm
     ptrdiff_t item
     ptrdiff_t whole          # columns of B that are read where they are; those behind them are packed
@@ -227,7 +235,9 @@ def packed(cnp.ndarray b, packs, /):
 cdef multiply(Product* p, Packed kept, char* out):
     """Pack B unless that was done or is not worth it for a few rows, and multiply, on as many threads as it is worth."""
     cdef char* memory = NULL
-    if kept is None and p.a.rows <= SMALL and p.b.column == 1:
+    cdef ptrdiff_t apart = in_lines(p.b, p.item)
+    cdef bint often = p.a.rows > 64 and (apart > 2048 or p.a.rows * apart > 1048576)  # read so often that packing pays
+    if kept is None and p.b.column == 1 and (p.a.rows <= SMALL or p.in_place or (apart and not often)):
         p.whole = p.b.columns // p.gemm.width * p.gemm.width
     cdef ptrdiff_t width = p.gemm.width, rest = (p.b.columns - p.whole + width - 1) // width * width
     cdef double work = 2.0 * p.a.rows * p.b.rows * p.b.columns
@@ -334,10 +344,13 @@ def outer_sum(a, b, into=None, /):
     if task.a.rows != task.b.rows:
         return NotImplemented
     task.a, task.b = backwards(task.a, task.item), backwards(task.b, task.item)
-    # panels are wide: not for few columns
-    cdef bint swap = into is None and 2 * task.b.columns <= task.gemm.width and task.a.columns > task.b.columns
+    # What has few columns is best packed into the rows of a tile, and the other matrix left where it is, if it lies well.
+    cdef ptrdiff_t apart = in_lines(task.a, task.item), few = 32 if apart else task.gemm.width // 2
+    if apart and apart < 4096 and task.a.rows * 4 >= apart:
+        few = 64 if in_lines(task.b, task.item) else 256
+    cdef bint swap = into is None and task.b.columns <= few and task.a.columns > task.b.columns
     if swap:
-        task.a, task.b = flipped(task.b), task.a
+        task.a, task.b, task.in_place = flipped(task.b), task.a, apart > 0
     else:
         task.a = flipped(task.a)
     shape[0], shape[1] = task.a.rows, task.b.columns

@@ -75,6 +75,37 @@ def test_products_of_any_size(dtype, rng):
         assert close(products.linear(a, w, bias, {}) if n > 16 else want, want, dtype)
 
 
+PLACED = [(520, 512, 64), (300, 256, 64), (90, 512, 64), (160, 128, 32), (600, 800, 200), (40, 96, 256), (70, 640, 16), (33, 64, 2048)]
+
+
+@pytest.mark.parametrize("shape", PLACED)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_bits_do_not_depend_on_where_a_matrix_lies(dtype, shape, rng):
+    """Which side is packed, and whether one is read where it is, depends on sizes and on where rows begin."""
+    n, o, i = shape
+    products = config.products()
+    room = np.empty(n * (o + i) + 128, dtype)
+
+    def placed(rows, width, past):
+        """A matrix that begins so many elements past a line of the cache."""
+        first = -(room.ctypes.data + start * room.itemsize) % 64 // room.itemsize + past + start
+        found = room[first : first + rows * width].reshape(rows, width)
+        assert found.ctypes.data % 64 == past * room.itemsize
+        return found
+
+    numbers = [rng.standard_normal((n, width)).astype(dtype) for width in (o, i)]
+    found = []
+    for past in itertools.product((0, 1), repeat=2):
+        start = 0
+        a = placed(n, o, past[0])
+        start = n * o + 32
+        b = placed(n, i, past[1])
+        a[:], b[:] = numbers
+        found.append([products.outer_sum(a, b), products.outer_sum(a[::-1], b[::-1]), products.matmul(a.T, b), products.matmul(b.T, a)])
+        assert close(found[-1][0], a.T.astype(float) @ b.astype(float), dtype)
+    assert all(one.tobytes() == other.tobytes() for more in found[1:] for one, other in zip(found[0], more, strict=True))
+
+
 def test_a_part_of_a_wider_matrix(rng):
     """Rows that are not contiguous: what tiles read at once must neither mix rows nor run into the next."""
     wide = rng.standard_normal((41, 300)).astype(np.float32)
