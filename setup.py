@@ -43,8 +43,13 @@ MODULES = {
     "minigrad.op": ("minigrad/op.py", ENGINE),
     "minigrad.ops.elementwise": ("minigrad/ops/elementwise.py", DIRECTIVES),
     "minigrad.ops.linalg": ("minigrad/ops/linalg.py", DIRECTIVES),
+    "minigrad.scan.tree": ("minigrad/scan/tree.py", DIRECTIVES),
+    "minigrad.scan.span": ("minigrad/scan/span.py", DIRECTIVES),
+    "minigrad.scan.hoist": ("minigrad/scan/hoist.py", DIRECTIVES),
     "minigrad.scan.run": ("minigrad/scan/run.py", DIRECTIVES),
+    "minigrad.scan.replay": ("minigrad/scan/replay.py", DIRECTIVES),
     "minigrad.scan.request": ("minigrad/scan/request.py", DIRECTIVES),
+    "minigrad.nn.equations": ("minigrad/nn/equations.py", DIRECTIVES),
     "minigrad.nn.stack": ("minigrad/nn/stack.py", DIRECTIVES),
 }
 
