@@ -129,16 +129,19 @@ cdef struct Product:  # A B, with B as gemm.h reads it, and where the sums start
     int stop
 
 
-cdef void some_rows(Product* p, ptrdiff_t first, ptrdiff_t last, char* buffer) noexcept nogil:
-    cdef ptrdiff_t item = p.item, width = p.gemm.width, whole = p.whole, columns = p.b.columns
+cdef void some(Product* p, ptrdiff_t first, ptrdiff_t last, ptrdiff_t left, ptrdiff_t right, char* buffer) noexcept nogil:
+    """Rows first to last of the columns left to right, which are whole panels."""
+    cdef ptrdiff_t item = p.item, width = p.gemm.width, columns = p.b.columns
+    cdef ptrdiff_t whole = max(0, min(right, p.whole) - left), rest = right - left - whole, behind = left + whole - p.whole
     cdef char* a = p.a.data + first * p.a.row * item
-    cdef char* out = p.out + first * columns * item
-    cdef char* start = out if p.more else p.start
+    cdef char* out = p.out + (first * columns + left) * item
+    cdef char* start = out if p.more else NULL if p.start == NULL else p.start + left * item
     cdef ptrdiff_t start_row = columns if p.more else 0
     if whole:
-        p.gemm.gemm(last - first, whole, p.b.rows, a, p.a.row, p.a.column, p.b.data, p.b.row, width, start, start_row, out, columns, buffer)
-    if whole < columns:
-        p.gemm.gemm(last - first, columns - whole, p.b.rows, a, p.a.row, p.a.column, p.panels, width, p.b.rows * width,
+        p.gemm.gemm(last - first, whole, p.b.rows, a, p.a.row, p.a.column, p.b.data + left * item, p.b.row, width, start, start_row, out,
+                    columns, buffer)
+    if rest:
+        p.gemm.gemm(last - first, rest, p.b.rows, a, p.a.row, p.a.column, p.panels + behind * p.b.rows * item, width, p.b.rows * width,
                     NULL if start == NULL else start + whole * item, start_row, out + whole * item, columns, buffer)
 
 
@@ -153,12 +156,17 @@ cdef void part_of_packing(void* task, int k) noexcept nogil:
 
 
 cdef void part_of_product(void* task, int k) noexcept nogil:
-    """Part k of the rows, piece by piece."""
+    """Part k of the rows, or of the panels, piece by piece."""
     cdef Product* p = <Product*>task
-    cdef ptrdiff_t first = p.a.rows * k // p.count, last = p.a.rows * (k + 1) // p.count, to
-    while first < last and not p.stop:
+    cdef ptrdiff_t first = 0, last = p.a.rows, left = 0, right = p.b.columns, to
+    cdef ptrdiff_t panels = (right + p.gemm.width - 1) // p.gemm.width
+    if p.in_place:  # B is what is large
+        left, right = panels * k // p.count * p.gemm.width, min(right, panels * (k + 1) // p.count * p.gemm.width)
+    else:
+        first, last = last * k // p.count, last * (k + 1) // p.count
+    while first < last and left < right and not p.stop:
         to = min(first + p.piece, last)
-        some_rows(p, first, to, p.buffers + k * p.buffer)
+        some(p, first, to, left, right, p.buffers + k * p.buffer)
         first = to
         if k == 0 and first < last:
             look(&p.stop)
@@ -242,7 +250,7 @@ cdef multiply(Product* p, Packed kept, char* out):
     cdef ptrdiff_t width = p.gemm.width, rest = (p.b.columns - p.whole + width - 1) // width * width
     cdef double work = 2.0 * p.a.rows * p.b.rows * p.b.columns
     p.out = out
-    p.count = 1 if work < LARGE else worth(work, p.a.rows)
+    p.count = 1 if work < LARGE else worth(work, p.whole // width if p.in_place else p.a.rows)
     p.piece = max(1, <ptrdiff_t>(PIECE / (2.0 * max(p.b.rows * p.b.columns, 1))))
     p.buffer = 0 if p.a.column == 1 else (p.gemm.buffer * p.item + 63) // 64 * 64
     try:
@@ -251,7 +259,8 @@ cdef multiply(Product* p, Packed kept, char* out):
             p.panels = <char*>kept.pack.data
         else:
             p.panels = memory = <char*>aligned(rest * p.b.rows * p.item)
-            shared(part_of_packing, p, p.count, &p.stop)
+            if rest:
+                shared(part_of_packing, p, p.count, &p.stop)
         shared(part_of_product, p, p.count, &p.stop)
     finally:
         free(memory)
