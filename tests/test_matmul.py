@@ -162,6 +162,19 @@ def test_a_kept_weight_follows_its_numbers(change, rng):
     assert close(second, x.numpy() @ weight.numpy().T, np.float32) and not close(first, second, np.float32)
 
 
+def test_a_kept_part_of_a_weight_follows_its_numbers(rng):
+    weight = mg.tensor(rng.standard_normal((40, 64)).astype("f"), requires_grad=True)
+    x = mg.tensor(rng.standard_normal((50, 30)).astype("f"))
+    for _ in range(3):
+        for columns in (slice(30), slice(34, None)):
+            assert close(mg.linear(x, weight[:, columns]).detach().numpy(), x.numpy() @ weight.numpy()[:, columns].T, np.float32)
+        assert len(weight.version().packs) == 2
+        weight.assign_(weight.numpy() * 2)
+        assert not weight.version().packs
+    result = weight * 2
+    assert result[:, :30].packs() is None  # numbers that live for one step
+
+
 def test_memory_that_others_write_to_is_never_kept_packed(rng):
     shared = rng.standard_normal((40, 30)).astype("f")
     weight = mg.from_numpy(shared).requires_grad_()
@@ -173,12 +186,14 @@ def test_memory_that_others_write_to_is_never_kept_packed(rng):
 
 def test_large_products_have_the_same_bits_on_any_number_of_threads(rng):
     a, b = (mg.tensor(rng.standard_normal((300, 300)).astype("f")) for _ in range(2))
+    tall = [np.pad(rng.standard_normal((1100, width)).astype("f"), [(0, 1000), (0, 0)]) for width in (256, 64, 28)]  # lie in lines
     before, found = mg.get_num_threads(), []
     try:
         for count in (1, 2, 3, 4):
             mg.set_num_threads(count)
             assert count == 1 or threads.worth(2.0 * 300**3, 300) > 1
-            found.append([(a @ b).numpy(), config.products().outer_sum(a._array, b._array)])
+            sums = [config.products().outer_sum(x, y) for x, y in itertools.permutations(tall, 2)]
+            found.append([(a @ b).numpy(), config.products().outer_sum(a._array, b._array), *sums])
     finally:
         mg.set_num_threads(before)
     for other in found[1:]:
