@@ -242,9 +242,9 @@ class Tensor(Arithmetic):
 
     def packs(self) -> dict[Any, Any] | None:
         """Where a matrix product keeps a weight in packed form, for leaves that a model trains and views of them; None for any other."""
-        if not (self.parameter or (self.node is not None and self.node.recipe is None)):
-            if self._version is None or self._version.guard != "leaf":
-                return None
+        leaf = self.parameter or (self.node is not None and self.node.recipe is None)
+        if not leaf and (self._version is None or self._version.guard != "leaf"):
+            return None
         version = self.version()
         if version.packs is None and not version.shared:
             version.packs = {}
