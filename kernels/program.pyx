@@ -14,7 +14,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 from posix.stdlib cimport posix_memalign
 
-from minigrad._elementwise cimport BinaryLoop, Bool, Loops, UnaryLoop, loops
+from minigrad._elementwise cimport Bool, Loops, loops
 from minigrad._elementwise cimport (
     OP_abs, OP_add, OP_div, OP_elu, OP_eq, OP_erf, OP_erfc, OP_exp, OP_expm1, OP_ge, OP_gelu, OP_gt, OP_le, OP_leaky_relu, OP_log,
     OP_log1p, OP_log_sigmoid, OP_log_softmax, OP_logsumexp, OP_lt, OP_max, OP_maximum, OP_minimum, OP_mul, OP_ne, OP_neg, OP_relu,
@@ -257,31 +257,18 @@ cdef void block(const Job* job, const Stage* stage, char* arena, ptrdiff_t i, pt
     cdef char* b
     cdef char* c
     cdef ptrdiff_t out_row, a_row, b_row, c_row
-    cdef const Loops* table
-    cdef BinaryLoop binary
-    cdef UnaryLoop unary
     for k in range(stage.first, stage.last):
         s = &job.code[k]
-        table = loops(s.precision)
         out, a = place(&s.out, job, arena, i, t, row), place(&s.ins[0], job, arena, i, t, row)
         b = place(&s.ins[1], job, arena, i, t, row) if s.count > 1 else NULL
         c = place(&s.ins[2], job, arena, i, t, row) if s.count > 2 else NULL
         if s.flat:
-            one_row(s, table, a, b, c, out, rows * s.columns)
+            one_row(s, loops(s.precision), a, b, c, out, rows * s.columns)
             continue
         out_row, a_row, b_row, c_row = s.out.row, s.ins[0].row, s.ins[1].row, s.ins[2].row
-        if s.kind == BINARY_KIND:  # most of the work, and rows may be short
-            binary = table.binary[s.number]
-            for _r in range(rows):
-                binary(a + _r * a_row, s.ins[0].step, b + _r * b_row, s.ins[1].step, out + _r * out_row, s.columns)
-        elif s.kind == UNARY_KIND:
-            unary = table.unary[s.number]
-            for _r in range(rows):
-                unary(a + _r * a_row, out + _r * out_row, s.columns)
-        else:
-            for _r in range(rows):
-                one_row(s, table, a, b, c, out, s.columns)
-                out, a, b, c = out + out_row, a + a_row, b + b_row, c + c_row
+        for _r in range(rows):
+            one_row(s, loops(s.precision), a, b, c, out, s.columns)
+            out, a, b, c = out + out_row, a + a_row, b + b_row, c + c_row
 
 
 cdef void play(const Job* job, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t first, ptrdiff_t bound, char* arena) noexcept nogil:
