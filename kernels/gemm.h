@@ -7,8 +7,11 @@
 
 typedef struct {
     ptrdiff_t width;  /* columns of a panel: a packed matrix has a whole number of them */
-    ptrdiff_t buffer; /* elements that `gemm` wants to work in, unless the rows of A are contiguous */
-    void (*pack)(const void *b, ptrdiff_t b_row, ptrdiff_t b_column, ptrdiff_t depth, ptrdiff_t columns, void *out);
+    ptrdiff_t terms;  /* and for each a multiple of so many terms */
+    ptrdiff_t item;   /* bytes of a packed element */
+    ptrdiff_t buffer; /* elements that `gemm` wants to work in */
+    int always;       /* also where the rows of A are contiguous */
+    int (*pack)(const void *b, ptrdiff_t b_row, ptrdiff_t b_column, ptrdiff_t depth, ptrdiff_t columns, void *out);
     void (*gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const void *a, ptrdiff_t a_row, ptrdiff_t a_k,
                  const void *b, ptrdiff_t b_k, ptrdiff_t b_panel, const void *start, ptrdiff_t start_row, void *c,
                  ptrdiff_t c_row, void *buffer);
@@ -18,6 +21,8 @@ typedef struct {
 #include "isa.h"
 #undef BODY
 
-#define INSTANCE(isa) {&gemms_32_##isa, &gemms_64_##isa},
+#define INSTANCE(name, isa) {&gemms_32_##isa, &gemms_64_##isa},
 static const Gemm *const gemm_instances[][2] = {EACH_ISA(INSTANCE)};
 #undef INSTANCE
+
+#include "gemm_amx.h"

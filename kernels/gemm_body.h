@@ -95,8 +95,8 @@ static __attribute__((noinline)) void FN(tiles)(int rows, ptrdiff_t depth, const
     }
 }
 
-/* B[depth, columns] into panels of WIDTH columns, each with its rows one after the other; the last is filled with 0. */
-static void FN(pack)(const void *source, ptrdiff_t b_row, ptrdiff_t b_column, ptrdiff_t depth, ptrdiff_t columns,
+/* B[depth, columns] into panels of WIDTH columns, each with its rows one after the other; the last is filled with 0. Returns 1. */
+static int FN(pack)(const void *source, ptrdiff_t b_row, ptrdiff_t b_column, ptrdiff_t depth, ptrdiff_t columns,
                      void *target) {
     const T *b = (const T *)source;
     T *out = (T *)target;
@@ -130,6 +130,7 @@ static void FN(pack)(const void *source, ptrdiff_t b_row, ptrdiff_t b_column, pt
         for (; k < depth; k++)
             for (ptrdiff_t j = 0; j < WIDTH; j++) out[k * WIDTH + j] = b[k * b_row + (n + j) * b_column];
     }
+    return 1;
 }
 
 #define ROOM (ROWS_MAX <= 8 ? 8 : 16)
@@ -197,7 +198,7 @@ static void FN(gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const v
     }
 }
 
-static const Gemm FN(gemms) = {WIDTH, ROWS_AT_ONCE *DEPTH + ROOM, FN(pack), FN(gemm)};
+static const Gemm FN(gemms) = {WIDTH, 1, BITS / 8, ROWS_AT_ONCE *DEPTH + ROOM, 0, FN(pack), FN(gemm)};
 
 #undef T
 #undef LANES

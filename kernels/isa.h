@@ -26,11 +26,30 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
-/* The instruction sets, from the one every machine runs to the widest. */
+/* The instruction sets, from the one every machine runs to the widest, each with the one that its loops are compiled for: amx is
+ * AVX-512 with a matrix unit, which gemm_amx.h alone knows. */
 #if defined(__x86_64__)
-#define EACH_ISA(DO) DO(baseline) DO(avx2) DO(avx512)
+#define EACH_ISA(DO) DO(baseline, baseline) DO(avx2, avx2) DO(avx512, avx512) DO(amx, avx512)
 #else
-#define EACH_ISA(DO) DO(baseline)
+#define EACH_ISA(DO) DO(baseline, baseline)
+#endif
+enum { AMX_ISA = 3 };
+
+#if defined(__x86_64__) && defined(__linux__) && (defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11)
+#define HAVE_AMX 1
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Whether this machine has the unit and the system lets this process use it. */
+static int amx_runs(void) {
+    unsigned a, b, c, d;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d >> 22 & 1) || !(d >> 24 & 1)) return 0; /* amx-bf16, amx-tile */
+    return syscall(SYS_arch_prctl, 0x1023 /* ARCH_REQ_XCOMP_PERM */, 18 /* the tiles */) == 0;
+}
+#else
+#define HAVE_AMX 0
+static int amx_runs(void) { return 0; }
 #endif
 
 /* Whether processor and operating system run instance number i (the builtin asks both). */
@@ -39,9 +58,10 @@ static int instance_runs(int i) {
     __builtin_cpu_init();
     const int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     if (i == 1) return avx2;
-    if (i == 2)
-        return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+    const int avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+    if (i == 2) return avx512;
+    if (i == AMX_ISA) return avx512 && amx_runs();
 #endif
     return i == 0;
 }

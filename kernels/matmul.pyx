@@ -26,7 +26,16 @@ cdef extern from "workers.h" nogil:
     int parts_done(int64_t time) noexcept
 
 cdef extern from "gemm.h" nogil:
-    const Gemm* gemm_instances[3][2]
+    const Gemm* gemm_instances[4][2]
+    const int AMX_ISA
+
+    ctypedef struct Unit:  # of the processor, for products of float32
+        Gemm gemm
+        ptrdiff_t room
+        bint (*sum)(ptrdiff_t, ptrdiff_t, ptrdiff_t, const float*, ptrdiff_t, const float*, ptrdiff_t, bint, float*, ptrdiff_t,
+                    char*) noexcept nogil
+
+    const Unit* amx_unit
 
 
 cdef double PIECE = 2e9  # floating operations between two looks for signals
@@ -36,6 +45,8 @@ cdef double EACH = 16.0  # floating operations that could be done while an eleme
 cdef enum:
     SMALL = 16  # rows for which packing the right side would cost more than reading it where it is
     LINE = 64   # bytes
+    TILE = 32   # rows, columns and terms of a matrix unit's tiles: it is not asked for less
+    STRETCH = 128  # terms that it adds up before it goes on to the next ones: pieces end where it would
 
 
 cdef void* aligned(ptrdiff_t size) except NULL:
@@ -127,6 +138,7 @@ cdef struct Product:  # A B, with B as gemm.h reads it, and where the sums start
     ptrdiff_t piece          # rows between two looks for signals
     int count                # of parts
     int stop
+    bint refused             # B cannot be packed
 
 
 cdef void some(Product* p, ptrdiff_t first, ptrdiff_t last, ptrdiff_t left, ptrdiff_t right, char* buffer) noexcept nogil:
@@ -145,14 +157,19 @@ cdef void some(Product* p, ptrdiff_t first, ptrdiff_t last, ptrdiff_t left, ptrd
                     NULL if start == NULL else start + whole * item, start_row, out + whole * item, columns, buffer)
 
 
+cdef ptrdiff_t column_bytes(const Gemm* gemm, ptrdiff_t depth) noexcept nogil:
+    """Of a packed matrix of so many terms."""
+    return (depth + gemm.terms - 1) // gemm.terms * gemm.terms * gemm.item
+
+
 cdef void part_of_packing(void* task, int k) noexcept nogil:
     """Part k of the panels of B."""
     cdef Product* p = <Product*>task
     cdef ptrdiff_t item = p.item, width = p.gemm.width, columns = p.b.columns - p.whole, panels = (columns + width - 1) // width
     cdef ptrdiff_t first = panels * k // p.count * width, last = min(panels * (k + 1) // p.count * width, columns)
-    if first < last:
-        p.gemm.pack(p.b.data + (p.whole + first) * p.b.column * item, p.b.row, p.b.column, p.b.rows, last - first,
-                    p.panels + first * p.b.rows * item)
+    if first < last and not p.gemm.pack(p.b.data + (p.whole + first) * p.b.column * item, p.b.row, p.b.column, p.b.rows, last - first,
+                                        p.panels + first * column_bytes(p.gemm, p.b.rows)):
+        p.refused = True
 
 
 cdef void part_of_product(void* task, int k) noexcept nogil:
@@ -202,47 +219,61 @@ cdef shared(PartOf part, void* task, int count, int* stop):
 
 
 cdef class Packed:
-    """The right side of products, (depth, columns), laid out for the micro-kernel; of any strides, float32 or float64."""
+    """The right side of products, (depth, columns), laid out for the micro-kernel; of any strides, float32 or float64.
 
-    def __cinit__(self, cnp.ndarray b):
-        cdef ptrdiff_t item, width
+    For the processor's matrix unit if it is asked `by_unit`, there is one, and the matrix can and is worth it: `unit` tells.
+    """
+
+    def __cinit__(self, cnp.ndarray b, bint by_unit=False):
         cdef int kind = precision(b)
         if kind < 0 or cnp.PyArray_NDIM(b) != 2:
             raise TypeError(f"Packed wants a matrix of float32 or float64, got {b.dtype}{(<object>b).shape}")
-        cdef const Gemm* gemm = gemm_instances[isa_number()][kind]
-        item, width = cnp.PyArray_ITEMSIZE(b), gemm.width
-        self.pack = Pack(gemm, cnp.PyArray_DIM(b, 0), cnp.PyArray_DIM(b, 1), NULL)
-        self.pack.data = aligned((self.pack.columns + width - 1) // width * width * self.pack.depth * item)
+        cdef const Unit* unit = unit_for(kind, cnp.PyArray_DIM(b, 0), cnp.PyArray_DIM(b, 1)) if by_unit else NULL
+        self.unit = unit != NULL and self.lay_out(b, &unit.gemm)
+        if not self.unit:
+            self.lay_out(b, gemm_instances[isa_number()][kind])
+
+    cdef bint lay_out(self, cnp.ndarray b, const Gemm* gemm) except -1:
+        """Pack b; whether that was possible."""
         cdef Product task
         memset(&task, 0, sizeof(Product))
-        task.gemm, task.item, task.panels = gemm, item, <char*>self.pack.data
+        self.pack.gemm, self.pack.depth, self.pack.columns = gemm, cnp.PyArray_DIM(b, 0), cnp.PyArray_DIM(b, 1)
+        free(self.pack.data)
+        self.pack.data = NULL
+        self.pack.data = aligned((self.pack.columns + gemm.width - 1) // gemm.width * gemm.width * column_bytes(gemm, self.pack.depth))
+        task.gemm, task.item, task.panels = gemm, cnp.PyArray_ITEMSIZE(b), <char*>self.pack.data
         as_matrix(b, &task.b)
         cdef double work = EACH * cnp.PyArray_SIZE(b)
         task.count = 1 if work < LARGE else worth(work, self.pack.columns)
         shared(part_of_packing, &task, task.count, &task.stop)
+        return not task.refused
 
     def __dealloc__(self):
         free(self.pack.data)
 
 
-cdef object key_of(cnp.ndarray b):
-    return (<size_t>cnp.PyArray_BYTES(b), cnp.PyArray_DIM(b, 0), cnp.PyArray_DIM(b, 1), cnp.PyArray_STRIDE(b, 0), cnp.PyArray_STRIDE(b, 1))
+cdef const Unit* unit_for(int kind, ptrdiff_t terms, ptrdiff_t columns) noexcept:
+    """The matrix unit, where there is one and it is worth it: whatever the number of rows, or a row's bits would depend on it."""
+    return amx_unit if isa_number() == AMX_ISA and kind == 0 and terms >= TILE and columns >= TILE else NULL
 
 
-def packed(cnp.ndarray b, packs, /):
+def packed(cnp.ndarray b, packs, bint by_unit=False, /):
     """b packed; kept in the dict `packs`, which lives as long as the numbers of b, and found there the next time."""
     if packs is None:
-        return Packed(b)
-    cdef object key = key_of(b)
+        return Packed(b, by_unit)
+    cdef object key = (<size_t>cnp.PyArray_BYTES(b), cnp.PyArray_DIM(b, 0), cnp.PyArray_DIM(b, 1), cnp.PyArray_STRIDE(b, 0),
+                       cnp.PyArray_STRIDE(b, 1), by_unit)
     found = (<dict>packs).get(key)
     if found is None:
-        found = (<dict>packs)[key] = Packed(b)
+        found = (<dict>packs)[key] = Packed(b, by_unit)
     return found
 
 
 cdef multiply(Product* p, Packed kept, char* out):
     """Pack B unless that was done or is not worth it for a few rows, and multiply, on as many threads as it is worth."""
     cdef char* memory = NULL
+    if kept is not None:
+        p.gemm = kept.pack.gemm
     cdef ptrdiff_t apart = in_lines(p.b, p.item)
     cdef bint often = p.a.rows > 64 and (apart > 2048 or p.a.rows * apart > 1048576)  # read so often that packing pays
     if kept is None and p.b.column == 1 and (p.a.rows <= SMALL or p.in_place or (apart and not often)):
@@ -252,7 +283,7 @@ cdef multiply(Product* p, Packed kept, char* out):
     p.out = out
     p.count = 1 if work < LARGE else worth(work, p.whole // width if p.in_place else p.a.rows)
     p.piece = max(1, <ptrdiff_t>(PIECE / (2.0 * max(p.b.rows * p.b.columns, 1))))
-    p.buffer = 0 if p.a.column == 1 else (p.gemm.buffer * p.item + 63) // 64 * 64
+    p.buffer = (p.gemm.buffer * p.item + 63) // 64 * 64 if p.a.column != 1 or p.gemm.always else 0
     try:
         p.buffers = <char*>aligned(p.buffer * p.count)
         if kept is not None:
@@ -299,7 +330,7 @@ cdef object times_matrix(cnp.ndarray a, cnp.ndarray b, bint turned, bias, packs)
         task.a = backwards(task.a, task.item)
     if packs is not None:
         view = cnp.PyArray_Transpose(b, NULL) if turned else b
-        kept = packed(view, packs)
+        kept = packed(view, packs, True)
     if bias is not None:
         task.start = cnp.PyArray_BYTES(<cnp.ndarray>bias)
     out = new_array(ndim, shape, cnp.PyArray_TYPE(a), task.item)
@@ -333,51 +364,4 @@ def linear(x, weight, bias, packs=None, /):
     return times_matrix(x, weight, True, bias, packs)
 
 
-def outer_sum(a, b, into=None, /):
-    """a^T b, with all leading axes of both as one, added to the matrix `into` if there is one.
-
-    An element is one chain of multiply-adds from the last row to the first: rows that come in several calls, the last ones first, give the
-    bits that they give in one.
-    """
-    if not (cnp.PyArray_CheckExact(a) and cnp.PyArray_CheckExact(b)) or cnp.PyArray_NDIM(<cnp.ndarray>b) < 1:
-        return NotImplemented
-    cdef Product task
-    cdef cnp.npy_intp[2] shape
-    if not has_product(a, b, &task):
-        return NotImplemented
-    cdef int i, ndim = cnp.PyArray_NDIM(<cnp.ndarray>a)
-    for i in range(ndim - 1):
-        if ndim != cnp.PyArray_NDIM(<cnp.ndarray>b) or cnp.PyArray_DIM(<cnp.ndarray>a, i) != cnp.PyArray_DIM(<cnp.ndarray>b, i):
-            return NotImplemented
-    a, b = readable(a, &task.a), readable(b, &task.b)
-    if task.a.rows != task.b.rows:
-        return NotImplemented
-    task.a, task.b = backwards(task.a, task.item), backwards(task.b, task.item)
-    # What has few columns is best packed into the rows of a tile, and the other matrix left where it is, if it lies well.
-    cdef ptrdiff_t apart = in_lines(task.a, task.item), few = 32 if apart else task.gemm.width // 2
-    if apart and apart < 4096 and task.a.rows * 4 >= apart:
-        few = 64 if in_lines(task.b, task.item) else 256
-    cdef bint swap = into is None and task.b.columns <= few and task.a.columns > task.b.columns
-    if swap:
-        task.a, task.b, task.in_place = flipped(task.b), task.a, apart > 0
-    else:
-        task.a = flipped(task.a)
-    shape[0], shape[1] = task.a.rows, task.b.columns
-    out = into
-    if into is None:
-        out = new_array(2, shape, cnp.PyArray_TYPE(<cnp.ndarray>a), task.item)
-    elif not has_room(into, a, shape):
-        return NotImplemented
-    task.more = into is not None
-    multiply(&task, None, cnp.PyArray_BYTES(<cnp.ndarray>out))
-    return cnp.PyArray_GETCONTIGUOUS(cnp.PyArray_Transpose(<cnp.ndarray>out, NULL)) if swap else out
-
-
-cdef bint has_room(into, cnp.ndarray like, const cnp.npy_intp* shape):
-    """Whether `into` is a matrix of this shape, element behind element, of the type of another."""
-    cdef cnp.ndarray out
-    if not cnp.PyArray_CheckExact(into):
-        return False
-    out = <cnp.ndarray>into
-    return (cnp.PyArray_NDIM(out) == 2 and cnp.PyArray_DIM(out, 0) == shape[0] and cnp.PyArray_DIM(out, 1) == shape[1]
-            and cnp.PyArray_TYPE(out) == cnp.PyArray_TYPE(like) and cnp.PyArray_ISBEHAVED(out) and cnp.PyArray_IS_C_CONTIGUOUS(out))
+include "sums.pxi"

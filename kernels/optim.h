@@ -23,6 +23,6 @@ typedef struct {
 #include "isa.h"
 #undef BODY
 
-#define INSTANCE(isa) {&optims_32_##isa, &optims_64_##isa},
+#define INSTANCE(name, isa) {&optims_32_##isa, &optims_64_##isa},
 static const Optim *const optim_instances[][2] = {EACH_ISA(INSTANCE)};
 #undef INSTANCE

@@ -16,7 +16,7 @@ typedef struct {
 #include "isa.h"
 #undef BODY
 
-#define INSTANCE(isa) {#isa, {&loops_32_##isa, &loops_64_##isa}},
+#define INSTANCE(name, isa) {#name, {&loops_32_##isa, &loops_64_##isa}},
 static const Instance instances[] = {EACH_ISA(INSTANCE)};
 #undef INSTANCE
 enum { INSTANCE_COUNT = sizeof(instances) / sizeof(instances[0]) };
