@@ -37,7 +37,7 @@ enum {
     TERMS_PACKED = 512, /* terms and rows of A at a time, where B is packed already: they stay in the second cache */
     ROWS_PACKED = 128,
     TERMS_FRESH = 128, /* the same where it is not, and columns of B */
-    ROWS_FRESH = 512,
+    ROWS_FRESH = 256,
     COLUMNS_FRESH = 256
 };
 
@@ -100,47 +100,73 @@ static AMX inline void four(Source from, ptrdiff_t row, ptrdiff_t column, ptrdif
     }
 }
 
-/* 32 columns of B over `depth` terms, for each 32 of those SIX bytes: a row of a tile holds terms k and k + 16 by turns. 0: not all is finite. */
-static AMX int pack_columns(Source b, ptrdiff_t b_row, ptrdiff_t b_column, ptrdiff_t depth, ptrdiff_t columns, char *to) {
-    __m512 sum = _mm512_setzero_ps();
-    for (ptrdiff_t k = 0; k < depth; k += TERMS, to += SIX)
-        for (ptrdiff_t n = 0; n < 32; n += 16)
-            for (ptrdiff_t i = 0; i < 16; i += 4) {
-                __m512 x[4], y[4];
-                Source at = b + (k + i) * b_row + n * b_column;
-                four(at, b_row, b_column, depth - k - i, columns - n, x);
-                four(at + 16 * b_row, b_row, b_column, depth - k - i - 16, columns - n, y);
-                UNROLL for (int j = 0; j < 4; j++) in_parts(x[j], y[j], to + n / 16 * TILE + 64 * (i + j), 2 * TILE, &sum);
-            }
-    return !has_nan(sum);
+/* An eighth of 32 columns of B over 32 terms, SIX bytes in all: a row of a tile holds terms k and k + 16 by turns. */
+static AMX inline void pack_columns(Source b, ptrdiff_t b_row, ptrdiff_t b_column, ptrdiff_t depth, ptrdiff_t columns, char *to, ptrdiff_t eighth,
+                                    __m512 *sum) {
+    const ptrdiff_t i = eighth % 4 * 4, n = eighth / 4 * 16;
+    __m512 x[4], y[4];
+    four(b + i * b_row + n * b_column, b_row, b_column, depth - i, columns - n, x);
+    four(b + (i + 16) * b_row + n * b_column, b_row, b_column, depth - i - 16, columns - n, y);
+    UNROLL for (int j = 0; j < 4; j++) in_parts(x[j], y[j], to + n / 16 * TILE + 64 * (i + j), 2 * TILE, sum);
 }
 
-/* Up to 32 rows of A over `depth` terms in the same way. */
-static AMX int pack_rows(Source a, ptrdiff_t a_row, ptrdiff_t a_k, ptrdiff_t rows, ptrdiff_t depth, char *to) {
-    __m512 sum = _mm512_setzero_ps();
-    for (ptrdiff_t k = 0; k < depth; k += TERMS, to += SIX)
-        for (ptrdiff_t i = 0; i < 32 && i < rows; i += 4) {
-            __m512 x[4], y[4];
-            Source at = a + i * a_row + k * a_k;
-            four(at, a_row, a_k, rows - i, depth - k, x);
-            four(at + 16 * a_k, a_row, a_k, rows - i, depth - k - 16, y);
-            UNROLL for (int j = 0; j < 4; j++) in_parts(x[j], y[j], to + i / 16 * TILE + 64 * (i % 16 + j), 2 * TILE, &sum);
-        }
-    return !has_nan(sum);
+/* An eighth of 32 rows of A over 32 terms, in the same way. */
+static AMX inline void pack_rows(Source a, ptrdiff_t a_row, ptrdiff_t a_k, ptrdiff_t rows, ptrdiff_t depth, char *to, ptrdiff_t eighth, __m512 *sum) {
+    const ptrdiff_t i = 4 * eighth;
+    __m512 x[4], y[4];
+    if (i >= rows) return;
+    four(a + i * a_row, a_row, a_k, rows - i, depth, x);
+    four(a + i * a_row + 16 * a_k, a_row, a_k, rows - i, depth - 16, y);
+    UNROLL for (int j = 0; j < 4; j++) in_parts(x[j], y[j], to + i / 16 * TILE + 64 * (i % 16 + j), 2 * TILE, sum);
 }
 
-/* The sums of a tile of 32 (or, unless `both`, 16) rows and 32 columns, in the registers 0 to 3. */
-static AMX inline void dots(const char *a, const char *b, ptrdiff_t blocks, const int both) {
+/* Rows of matrices A and B, one for each term, on their way into tiles: the rows of A^T and the columns of B, an eighth of 32 by 32 at a time. */
+typedef struct {
+    Source a, b;
+    ptrdiff_t a_row, b_row, rows, columns, terms;
+    char *to_a, *to_b;
+    ptrdiff_t term, group, eighth; /* what is next */
+    __m512 sum;
+} Packing;
+
+static AMX inline int pack_next(Packing *p) {
+    const ptrdiff_t left = p->terms - p->term, i = 32 * p->group, n = i - (p->rows + 31) / 32 * 32, blocks = TERMS_FRESH / TERMS;
+    if (left <= 0) return 0;
+    if (n < 0)
+        pack_rows(p->a + i + p->term * p->a_row, 1, p->a_row, p->rows - i, left, p->to_a + (i / 32 * blocks + p->term / TERMS) * SIX, p->eighth,
+                  &p->sum);
+    else
+        pack_columns(p->b + n + p->term * p->b_row, p->b_row, 1, left, p->columns - n, p->to_b + (n / 32 * blocks + p->term / TERMS) * SIX,
+                     p->eighth, &p->sum);
+    if (++p->eighth == 8) {
+        p->eighth = 0;
+        if (n + 32 >= p->columns) p->group = 0, p->term += TERMS;
+        else p->group++;
+    }
+    return 1;
+}
+
+/* The sums of a tile of 32 (or, unless `both`, 16) rows and 32 columns, in the registers 0 to 3. Beside the unit there is room for other
+ * work: `some` parts of a packing. */
+static AMX inline void dots(const char *a, const char *b, ptrdiff_t blocks, const int both, Packing *beside, ptrdiff_t some) {
 #define A(part) LOAD(4, a + 2 * (part - 1) * TILE, 64); if (both) LOAD(5, a + (2 * part - 1) * TILE, 64)
 #define B(part) LOAD(6, b + 2 * (part - 1) * TILE, 64); LOAD(7, b + (2 * part - 1) * TILE, 64)
 #define FOUR DOT(0, 4, 6); DOT(1, 4, 7); if (both) { DOT(2, 5, 6); DOT(3, 5, 7); }
     for (ptrdiff_t k = 0; k < blocks; k++, a += SIX, b += SIX) {
+#define BESIDE(turn) for (ptrdiff_t i = turn; beside && i < some; i += 6) pack_next(beside)
         A(1); B(3); FOUR
+        BESIDE(0);
         B(2); FOUR
+        BESIDE(3);
         A(2); FOUR
+        BESIDE(1);
         B(1); FOUR
+        BESIDE(4);
         A(3); FOUR
+        BESIDE(2);
         A(1); FOUR
+        BESIDE(5);
+#undef BESIDE
     }
 #undef A
 #undef B
@@ -150,7 +176,7 @@ static AMX inline void dots(const char *a, const char *b, ptrdiff_t blocks, cons
 /* C = start + A B for up to 32 rows and columns and one stretch of terms. Where the registers reach beyond C a copy stands in: behind its
  * last column, and behind its last row unless they are `cut` to that. */
 static AMX void tile(ptrdiff_t rows, int cut, ptrdiff_t columns, const char *a, const char *b, ptrdiff_t blocks, Source start, ptrdiff_t start_row,
-                     float *c, ptrdiff_t c_row) {
+                     float *c, ptrdiff_t c_row, Packing *beside, ptrdiff_t part) {
     float edge[32 * 32] __attribute__((aligned(64)));
     const int whole = columns >= 32 && (cut || rows >= 32 || rows == 16), both = rows > 16;
     float *into = whole ? c : edge;
@@ -175,10 +201,12 @@ static AMX void tile(ptrdiff_t rows, int cut, ptrdiff_t columns, const char *a, 
         CLEAR(2);
         CLEAR(3);
     }
-    if (both)
-        dots(a, b, blocks, 1);
+    if (both && beside)
+        dots(a, b, blocks, 1, beside, part);
+    else if (both)
+        dots(a, b, blocks, 1, NULL, 0);
     else
-        dots(a, b, blocks, 0);
+        dots(a, b, blocks, 0, NULL, 0);
     STORE(0, into, 4 * into_row);
     STORE(1, into + 16, 4 * into_row);
     if (both) {
@@ -217,11 +245,11 @@ static AMX void plain_row(Source a, ptrdiff_t a_k, const char *b, ptrdiff_t dept
 
 /* C = start + A B for rows and columns whose parts are packed: 32 of A `a_part` bytes from the next, 32 of B `b_part`. */
 static AMX void tiles(ptrdiff_t rows, int cut, ptrdiff_t columns, const char *a, ptrdiff_t a_part, const char *b, ptrdiff_t b_part,
-                      ptrdiff_t blocks, Source start, ptrdiff_t start_row, float *c, ptrdiff_t c_row) {
+                      ptrdiff_t blocks, Source start, ptrdiff_t start_row, float *c, ptrdiff_t c_row, Packing *beside, ptrdiff_t some) {
     for (ptrdiff_t n = 0; n < columns; n += 32)
         for (ptrdiff_t i = 0; i < rows; i += 32)
             tile(rows - i, cut, columns - n, a + i / 32 * a_part, b + n / 32 * b_part, blocks, start ? start + i * start_row + n : NULL,
-                 start_row, c + i * c_row + n, c_row);
+                 start_row, c + i * c_row + n, c_row, beside, some);
 }
 
 static AMX void amx_gemm(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const void *pa, ptrdiff_t a_row, ptrdiff_t a_k, const void *b,
@@ -232,59 +260,80 @@ static AMX void amx_gemm(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, con
         const ptrdiff_t some = rows - first < ROWS_PACKED ? rows - first : ROWS_PACKED;
         Source a = (Source)pa + first * a_row, start = pstart ? (Source)pstart + first * start_row : NULL;
         float *c = (float *)pc + first * c_row;
-        int finite = 1;
+        __m512 sum = _mm512_setzero_ps();
         for (ptrdiff_t k = 0; k < depth; k += TERMS_PACKED) {
             const ptrdiff_t terms = depth - k < TERMS_PACKED ? depth - k : TERMS_PACKED, blocks = (terms + TERMS - 1) / TERMS;
             for (ptrdiff_t i = 0; i < some; i += 32)
-                finite &= pack_rows(a + i * a_row + k * a_k, a_row, a_k, some - i, terms, (char *)buffer + i / 32 * blocks * SIX);
+                for (ptrdiff_t t = 0; t < terms; t += TERMS)
+                    for (ptrdiff_t eighth = 0; eighth < 8; eighth++)
+                        pack_rows(a + i * a_row + (k + t) * a_k, a_row, a_k, some - i, terms - t,
+                                  (char *)buffer + (i / 32 * blocks + t / TERMS) * SIX, eighth, &sum);
             tiles(some, rows < 32, columns, (char *)buffer, blocks * SIX, (const char *)b + k / TERMS * SIX, b_part, blocks, k ? c : start,
-                  k ? c_row : start_row, c, c_row);
+                  k ? c_row : start_row, c, c_row, NULL, 0);
         }
-        for (ptrdiff_t i = 0; i < some && !finite; i++)
+        for (ptrdiff_t i = 0; i < some && has_nan(sum); i++)
             if (has_infinity(a + i * a_row, a_k, depth))
                 plain_row(a + i * a_row, a_k, (const char *)b, depth, columns, start ? start + i * start_row : NULL, c + i * c_row);
     }
     end_tiles();
 }
 
+/* A stretch of a sum over rows: where it begins and how much it is. */
+typedef struct {
+    ptrdiff_t top, term, left, rows, terms, columns;
+} Stretch;
+
+static inline ptrdiff_t at_most(ptrdiff_t x, ptrdiff_t most) { return x < most ? x : most; }
+
 static AMX int amx_sum(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, Source a, ptrdiff_t a_row, Source b, ptrdiff_t b_row, int more,
                        float *c, ptrdiff_t c_row, char *buffer) {
-    const ptrdiff_t blocks = TERMS_FRESH / TERMS;
-    char *right = buffer + ROWS_FRESH / 32 * blocks * SIX;
-    int finite = 1;
+    const ptrdiff_t part = TERMS_FRESH / TERMS * SIX, a_room = ROWS_FRESH / 32 * part, b_room = COLUMNS_FRESH / 32 * part;
+    char *packed_a = buffer, *packed_b = buffer + 2 * a_room;
+    Packing next = {.sum = _mm512_setzero_ps()};
+    Stretch now = {0, 0, 0, 0, 0, 0};
     begin_tiles(32);
-    for (ptrdiff_t top = 0; top < rows; top += ROWS_FRESH)
-        for (ptrdiff_t k = 0; k < depth; k += TERMS_FRESH) {
-            const ptrdiff_t some = rows - top < ROWS_FRESH ? rows - top : ROWS_FRESH, last = depth - k < TERMS_FRESH ? depth : k + TERMS_FRESH;
-            for (ptrdiff_t t = k; t < last; t += TERMS)
-                for (ptrdiff_t i = 0; i < some; i += 32)
-                    finite &= pack_rows(a + top + i + t * a_row, 1, a_row, some - i, last - t < TERMS ? last - t : TERMS,
-                                        buffer + (i / 32 * blocks + (t - k) / TERMS) * SIX);
-            for (ptrdiff_t left = 0; left < columns; left += COLUMNS_FRESH) {
-                const ptrdiff_t wide = columns - left < COLUMNS_FRESH ? columns - left : COLUMNS_FRESH;
-                for (ptrdiff_t t = k; t < last; t += TERMS)
-                    for (ptrdiff_t n = 0; n < wide; n += 32)
-                        finite &= pack_columns(b + left + n + t * b_row, b_row, 1, last - t < TERMS ? last - t : TERMS, wide - n,
-                                               right + (n / 32 * blocks + (t - k) / TERMS) * SIX);
-                float *to = c + top * c_row + left;
-                tiles(some, 0, wide, buffer, blocks * SIX, right, blocks * SIX, (last - k + TERMS - 1) / TERMS, more || k ? to : NULL, c_row,
-                      to, c_row);
-            }
+    for (int count = 0;; count++) { /* multiplies one stretch while it packs the next one */
+        Stretch then = {now.top, now.term, now.left + now.columns, 0, 0, 0};
+        if (then.left >= columns) then.left = 0, then.term += now.terms;
+        if (then.term >= depth) then.term = 0, then.top += now.rows;
+        const int last = then.top >= rows && count;
+        then.rows = at_most(rows - then.top, ROWS_FRESH), then.terms = at_most(depth - then.term, TERMS_FRESH);
+        then.columns = at_most(columns - then.left, COLUMNS_FRESH);
+        char *then_a = count && then.left ? packed_a : buffer + (packed_a == buffer) * a_room;
+        char *then_b = buffer + 2 * a_room + (packed_b == buffer + 2 * a_room) * b_room;
+        if (!last) {
+            next.a = a + then.top + then.term * a_row, next.a_row = a_row, next.rows = count && then.left ? 0 : then.rows;
+            next.b = b + then.left + then.term * b_row, next.b_row = b_row, next.columns = then.columns;
+            next.terms = then.terms, next.to_a = then_a, next.to_b = then_b, next.term = next.group = next.eighth = 0;
         }
+        if (count) {
+            const ptrdiff_t blocks = (now.terms + TERMS - 1) / TERMS, tasks = 8 * ((next.rows + 31) / 32 + (next.columns + 31) / 32) * ((next.terms + TERMS - 1) / TERMS);
+            const ptrdiff_t turns = (now.rows + 31) / 32 * ((now.columns + 31) / 32) * blocks;
+            float *to = c + now.top * c_row + now.left;
+            tiles(now.rows, 0, now.columns, packed_a, part, packed_b, part, blocks, more || now.term ? to : NULL, c_row, to, c_row,
+                  last ? NULL : &next, (tasks + turns - 1) / turns);
+        }
+        if (last) break;
+        while (pack_next(&next)) continue;
+        now = then, packed_a = then_a, packed_b = then_b;
+    }
     end_tiles();
-    return finite;
+    return !has_nan(next.sum);
 }
 
 static AMX int amx_pack(const void *b, ptrdiff_t b_row, ptrdiff_t b_column, ptrdiff_t depth, ptrdiff_t columns, void *out) {
     const ptrdiff_t panel = (depth + TERMS - 1) / TERMS * SIX;
-    int finite = 1;
+    __m512 sum = _mm512_setzero_ps();
     for (ptrdiff_t n = 0; n < columns; n += 32)
-        finite &= pack_columns((Source)b + n * b_column, b_row, b_column, depth, columns - n, (char *)out + n / 32 * panel);
-    return finite;
+        for (ptrdiff_t k = 0; k < depth; k += TERMS)
+            for (ptrdiff_t eighth = 0; eighth < 8; eighth++)
+                pack_columns((Source)b + k * b_row + n * b_column, b_row, b_column, depth - k, columns - n,
+                             (char *)out + n / 32 * panel + k / TERMS * SIX, eighth, &sum);
+    return !has_nan(sum);
 }
 
 static const Unit amx = {{32, TERMS, 3 * 2, ROWS_PACKED / 32 * (TERMS_PACKED / TERMS) * SIX / 4, 1, amx_pack, amx_gemm},
-                         (ROWS_FRESH + COLUMNS_FRESH) / 32 * (TERMS_FRESH / TERMS) * SIX, amx_sum};
+                         2 * (ROWS_FRESH + COLUMNS_FRESH) / 32 * (TERMS_FRESH / TERMS) * SIX, amx_sum};
 static const Unit *const amx_unit = &amx;
 
 #undef AMX

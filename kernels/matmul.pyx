@@ -46,6 +46,7 @@ cdef enum:
     SMALL = 16  # rows for which packing the right side would cost more than reading it where it is
     LINE = 64   # bytes
     TILE = 32   # rows, columns and terms of a matrix unit's tiles: it is not asked for less
+    WEIGHT = 40000  # elements of a right side: with fewer, what the unit wins is lost by the code around it, where rows are few
     STRETCH = 128  # terms that it adds up before it goes on to the next ones: pieces end where it would
 
 
@@ -175,12 +176,12 @@ cdef void part_of_packing(void* task, int k) noexcept nogil:
 cdef void part_of_product(void* task, int k) noexcept nogil:
     """Part k of the rows, or of the panels, piece by piece."""
     cdef Product* p = <Product*>task
-    cdef ptrdiff_t first = 0, last = p.a.rows, left = 0, right = p.b.columns, to
+    cdef ptrdiff_t first = 0, last = p.a.rows, left = 0, right = p.b.columns, to, tall = TILE if p.gemm.always else 1
     cdef ptrdiff_t panels = (right + p.gemm.width - 1) // p.gemm.width
     if p.in_place:  # B is what is large
         left, right = panels * k // p.count * p.gemm.width, min(right, panels * (k + 1) // p.count * p.gemm.width)
     else:
-        first, last = last * k // p.count, last * (k + 1) // p.count
+        first, last = last * k // p.count // tall * tall, last if k + 1 == p.count else last * (k + 1) // p.count // tall * tall
     while first < last and left < right and not p.stop:
         to = min(first + p.piece, last)
         some(p, first, to, left, right, p.buffers + k * p.buffer)
@@ -228,7 +229,9 @@ cdef class Packed:
         cdef int kind = precision(b)
         if kind < 0 or cnp.PyArray_NDIM(b) != 2:
             raise TypeError(f"Packed wants a matrix of float32 or float64, got {b.dtype}{(<object>b).shape}")
-        cdef const Unit* unit = unit_for(kind, cnp.PyArray_DIM(b, 0), cnp.PyArray_DIM(b, 1)) if by_unit else NULL
+        cdef const Unit* unit = NULL
+        if by_unit and cnp.PyArray_SIZE(b) >= WEIGHT:  # whatever the number of rows, or the bits of a row would depend on it
+            unit = unit_for(kind, cnp.PyArray_DIM(b, 0), cnp.PyArray_DIM(b, 1))
         self.unit = unit != NULL and self.lay_out(b, &unit.gemm)
         if not self.unit:
             self.lay_out(b, gemm_instances[isa_number()][kind])
@@ -253,7 +256,7 @@ cdef class Packed:
 
 
 cdef const Unit* unit_for(int kind, ptrdiff_t terms, ptrdiff_t columns) noexcept:
-    """The matrix unit, where there is one and it is worth it: whatever the number of rows, or a row's bits would depend on it."""
+    """The matrix unit, where there is one and it can."""
     return amx_unit if isa_number() == AMX_ISA and kind == 0 and terms >= TILE and columns >= TILE else NULL
 
 
@@ -282,8 +285,10 @@ cdef multiply(Product* p, Packed kept, char* out):
     cdef double work = 2.0 * p.a.rows * p.b.rows * p.b.columns
     p.out = out
     p.count = 1 if work < LARGE else worth(work, p.whole // width if p.in_place else p.a.rows)
-    p.piece = max(1, <ptrdiff_t>(PIECE / (2.0 * max(p.b.rows * p.b.columns, 1))))
+    p.piece = max(TILE, <ptrdiff_t>(PIECE / (2.0 * max(p.b.rows * p.b.columns, 1))) // TILE * TILE)
     p.buffer = (p.gemm.buffer * p.item + 63) // 64 * 64 if p.a.column != 1 or p.gemm.always else 0
+    if p.gemm.always:
+        p.buffer = min(p.buffer, (p.a.rows + TILE - 1) // TILE * TILE * column_bytes(p.gemm, p.b.rows))
     try:
         p.buffers = <char*>aligned(p.buffer * p.count)
         if kept is not None:

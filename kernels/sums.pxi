@@ -1,9 +1,15 @@
 # Sums over rows of outer products: the gradient of a weight. Included by matmul.pyx.
 
+import threading
+from contextlib import contextmanager
+
+cdef double WORTH = 2e7  # floating operations: below, what a matrix unit wins is lost again by the code around it
+
 cdef struct Sum:  # A^T B on a matrix unit, rows from the last to the first
     Product* product
     ptrdiff_t rows           # of the sum
     ptrdiff_t columns
+    bint more                # added to what is in `out`
     bint tall                # parts are of the sum's rows, else of its columns
     ptrdiff_t piece          # rows of A and B between two looks for signals
     char* out
@@ -13,9 +19,43 @@ cdef struct Sum:  # A^T B on a matrix unit, rows from the last to the first
     bint refused
 
 
-cdef bint by_unit(const Product* p) noexcept:
-    """Whether the unit is worth it: there are tiles enough to pay for cutting numbers into parts."""
-    return (unit_for(p.item != sizeof(float), p.a.rows, min(p.a.columns, p.b.columns)) != NULL and p.a.rows >= 2 * TILE)
+class Share(threading.local):
+    """The part of a longer sum that the sums of this thread are now: `rows` of `whole` ones. What is summed in parts is summed as in one go."""
+
+    rows = 1
+    whole = 1
+
+
+share = Share()
+
+
+@contextmanager
+def part_of_sums(rows, whole):
+    """Within, sums over rows are parts of longer ones."""
+    share.rows, share.whole = rows, whole
+    try:
+        yield
+    finally:
+        share.rows = share.whole = 1
+
+
+def steps_together(ptrdiff_t rows, ptrdiff_t steps, list weights):
+    """The number of time steps, with so many rows each, in whose multiples sums for these arrays may be cut and not be seen to be."""
+    cdef ptrdiff_t together = 1
+    if any([unit_for(0, rows * steps, min(w.shape)) != NULL and 2.0 * rows * steps * w.size >= WORTH for w in weights if w.ndim == 2 and w.dtype == numpy.float32]):
+        while rows * together % TILE:
+            together *= 2
+    return together
+
+
+cdef bint by_unit(cnp.ndarray a, const Product* p):
+    """Whether the unit is worth it. Not for rows along one axis: those of sequences of different lengths can be cut anywhere."""
+    cdef ptrdiff_t rows = p.a.rows
+    if p.item != sizeof(float) or cnp.PyArray_NDIM(a) < 3 or unit_for(0, rows, min(p.a.columns, p.b.columns)) == NULL:
+        return False
+    if share.whole != share.rows:
+        rows = rows * <ptrdiff_t>share.whole // <ptrdiff_t>share.rows
+    return 2.0 * rows * p.a.columns * p.b.columns >= WORTH
 
 
 cdef void part_of_sum(void* task, int k) noexcept nogil:
@@ -29,7 +69,7 @@ cdef void part_of_sum(void* task, int k) noexcept nogil:
     while row < a.rows and first < last and not s.stop and not s.refused:
         some = min(s.piece, a.rows - row)
         if not amx_unit.sum(rows, columns, some, <const float*>a.data + row * a.row + top, a.row, <const float*>b.data + row * b.row + left,
-                            b.row, row > 0, <float*>s.out + top * s.columns + left, s.columns, s.room + k * amx_unit.room):
+                            b.row, s.more or row > 0, <float*>s.out + top * s.columns + left, s.columns, s.room + k * amx_unit.room):
             s.refused = True
         row += some
         if k == 0 and row < a.rows:
@@ -37,28 +77,29 @@ cdef void part_of_sum(void* task, int k) noexcept nogil:
 
 
 cdef object sum_by_unit(cnp.ndarray a, Product* p, into):
-    """The sum, added to `into` if there is one; None if not all numbers are finite."""
+    """The sum, added to `into` if there is one; None, and `into` as it was, if not all numbers are finite."""
     cdef Sum task
     cdef cnp.npy_intp[2] shape
     memset(&task, 0, sizeof(Sum))
     shape[0], shape[1] = p.a.columns, p.b.columns
     if into is not None and not has_room(into, a, shape):
         return None
-    out = new_array(2, shape, cnp.PyArray_TYPE(a), p.item)
+    out = new_array(2, shape, cnp.PyArray_TYPE(a), p.item) if into is None else into
+    before = None if into is None else into.copy()
     cdef double work = 2.0 * p.a.rows * p.a.columns * p.b.columns
     task.product, task.rows, task.columns, task.tall = p, p.a.columns, p.b.columns, p.a.columns >= p.b.columns
+    task.more = into is not None
     task.count = 1 if work < LARGE else worth(work, (max(task.rows, task.columns) + TILE - 1) // TILE)
     task.piece = max(1, <ptrdiff_t>(PIECE / work * p.a.rows / STRETCH)) * STRETCH
     task.out = cnp.PyArray_BYTES(<cnp.ndarray>out)
     cdef Block room = Block(amx_unit.room * task.count)
     task.room = <char*>room.memory
     shared(part_of_sum, &task, task.count, &task.stop)
-    if task.refused:
-        return None
-    if into is None:
+    if not task.refused:
         return out
-    into += out
-    return into
+    if into is not None:
+        into[...] = before
+    return None
 
 
 cdef cnp.ndarray in_rows(cnp.ndarray a, Matrix* m, ptrdiff_t item):
@@ -90,7 +131,7 @@ def outer_sum(a, b, into=None, /):
     if task.a.rows != task.b.rows:
         return NotImplemented
     task.a, task.b = backwards(task.a, task.item), backwards(task.b, task.item)
-    if by_unit(&task):
+    if by_unit(a, &task):
         a, b = in_rows(a, &task.a, task.item), in_rows(b, &task.b, task.item)
         found = sum_by_unit(a, &task, into)
         if found is not None:

@@ -27,6 +27,11 @@ from .run import NOTHING, SCAN, Env, check_kept, drawn, evaluate, result, versio
 from .span import Even
 from .trace import Value
 
+try:
+    from minigrad._matmul import part_of_sums, steps_together  # type: ignore[import-not-found]
+except ImportError:  # without compiled modules every scan runs as its loop, which remembers everything
+    part_of_sums = steps_together = None
+
 PLUS: Op = all_ops()["add"]
 
 
@@ -49,8 +54,14 @@ class Segments:
         self.env = env  # carry, xs and constants, as they were given
         self.span = span
         size = -(-span.steps // count)
-        parts = [(start, min(start + size, span.steps)) for start in range(0, span.steps, size)]
-        self.parts = parts[::-1] if plan.reverse else parts  # in the order in which they run
+        if span.counts is None:
+            together = steps_together(plan.rows, span.steps, [env[value]._array for value in plan.trace.consts])
+            size = -(-size // together) * together
+        ends = range(span.steps, 0, -size)  # sums over time begin with what was last, and so does the cutting
+        parts = [(max(end - size, 0), end) for end in reversed(ends)]
+        if plan.reverse:
+            parts = [(span.steps - end, span.steps - start) for start, end in parts]
+        self.parts = parts  # in the order in which they run
         self.carries: list[list[Any]] = []  # before each
         self.states: list[Any] = []  # of the random numbers, before each
         self._replay = Replay(plan, env, span)
@@ -137,7 +148,8 @@ class Segments:
             ends = list(zip(last, back, strict=True))
             ends += [(y, wrap(parts[first + n]._array[rows], None)) for n, y in enumerate(ys) if first + n in parts]
             leaves = [tensor for tensor in (*carry, *xs) if tensor.node is not None]
-            play_onto(table, [(out, g) for out, g in ends if g is not None and out.node is not None], leaves, since)
+            with part_of_sums(rows.stop - rows.start, self.span.rows(0, self.span.steps).stop):
+                play_onto(table, [(out, g) for out, g in ends if g is not None and out.node is not None], leaves, since)
             back = [arrived(table, tensor) for tensor in carry]
             for value, x in zip(trace.xs, xs, strict=True):
                 g = arrived(table, x)
