@@ -32,6 +32,7 @@ class Job(ctypes.Structure):
         ("h", ctypes.c_void_p),
         ("memory", ctypes.c_void_p),
         ("used", ctypes.c_ssize_t),
+        ("unit", ctypes.c_void_p),
     )
 
 

@@ -46,7 +46,7 @@ cdef enum:
     SMALL = 16  # rows for which packing the right side would cost more than reading it where it is
     LINE = 64   # bytes
     TILE = 32   # rows, columns and terms of a matrix unit's tiles: it is not asked for less
-    WEIGHT = 40000  # elements of a right side: with fewer, what the unit wins is lost by the code around it, where rows are few
+    BROAD = 96  # terms and columns of a right side: with fewer, and few rows, what the unit wins is lost again by the code around it
     STRETCH = 128  # terms that it adds up before it goes on to the next ones: pieces end where it would
 
 
@@ -230,7 +230,7 @@ cdef class Packed:
         if kind < 0 or cnp.PyArray_NDIM(b) != 2:
             raise TypeError(f"Packed wants a matrix of float32 or float64, got {b.dtype}{(<object>b).shape}")
         cdef const Unit* unit = NULL
-        if by_unit and cnp.PyArray_SIZE(b) >= WEIGHT:  # whatever the number of rows, or the bits of a row would depend on it
+        if by_unit and min(cnp.PyArray_DIM(b, 0), cnp.PyArray_DIM(b, 1)) >= BROAD:  # however many rows, or a row's bits would tell
             unit = unit_for(kind, cnp.PyArray_DIM(b, 0), cnp.PyArray_DIM(b, 1))
         self.unit = unit != NULL and self.lay_out(b, &unit.gemm)
         if not self.unit:

@@ -19,6 +19,7 @@ typedef struct {
     float *h;       /* (T + 1, B, H): the first is the state at the start, the others are the output */
     float *memory;  /* to work in, on a cache line; a call with NULL only finds out how much */
     ptrdiff_t used; /* elements */
+    const Unit *unit; /* for what does not wait for the step before: the input's product and the weight gradients; or NULL */
 } Job;
 
 /* The next `count` elements of the memory. */
@@ -35,7 +36,7 @@ static void clear(float *x, ptrdiff_t count) { memset(x, 0, (size_t)count * size
 #undef BODY
 
 typedef void (*Cell)(Job *);
-#define INSTANCE(isa)                                                                                        \
+#define INSTANCE(name, isa)                                                                                  \
     {peephole_32_##isa, coupled_32_##isa,      layer_norm_32_##isa,                                          \
      minimal_32_##isa,  reset_before_32_##isa, independent_32_##isa},
 static const Cell cells[][6] = {EACH_ISA(INSTANCE)};
@@ -44,5 +45,6 @@ static const Cell cells[][6] = {EACH_ISA(INSTANCE)};
 /* Output and gradients of one training step, on instruction set number `isa`. */
 void fused(int isa, int cell, Job *job) {
     job->used = 0;
+    job->unit = isa == AMX_ISA ? amx_unit : NULL;
     cells[isa][cell](job);
 }

@@ -13,13 +13,20 @@ typedef struct {
 } FN(Weight);
 
 static FN(Weight) FN(weight)(Job *job, const float *w, ptrdiff_t out, ptrdiff_t in, int backward) {
-    FN(Weight) made = {w, out, in, take(job, in * PADDED(out)), backward ? take(job, out * PADDED(in)) : NULL};
+    const ptrdiff_t unit = !backward && job->unit ? 2 * ((in + 31) / 32 * 32) * ((out + 31) / 32 * 32) : 0;
+    FN(Weight) made = {w, out, in, take(job, unit ? unit : in * PADDED(out)), backward ? take(job, out * PADDED(in)) : NULL};
     return made;
 }
 
-static void FN(pack_weight)(const FN(Weight) *w) {
-    FN(pack)(w->w, 1, w->in, w->in, w->out, w->forward);
+static void FN(pack_weight)(const Job *job, const FN(Weight) *w) {
+    (w->backward || !job->unit ? FN(pack) : job->unit->gemm.pack)(w->w, 1, w->in, w->in, w->out, w->forward);
     if (w->backward) FN(pack)(w->w, w->in, 1, w->out, w->in, w->backward);
+}
+
+/* What the products of all steps work in. */
+static float *FN(room)(Job *job) {
+    const ptrdiff_t unit = job->unit ? job->unit->room / 4 + job->unit->gemm.buffer : 0;
+    return take(job, FN(gemms).buffer > unit ? FN(gemms).buffer : unit);
 }
 
 /* out[rows, columns] = start + a[rows, depth] times a packed matrix; `start` repeats one row if start_row is 0. */
@@ -28,10 +35,21 @@ static void FN(times)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const 
     FN(gemm)(rows, columns, depth, a, depth, 1, packed, WIDTH, depth * WIDTH, start, start_row, out, columns, NULL);
 }
 
-/* dW[out, in] = g^T a over all rows; a is packed. */
-static void FN(weight_grad)(ptrdiff_t rows, const FN(Weight) *w, const float *g, const float *packed, float *buffer,
-                            float *dw) {
-    FN(gemm)(w->out, w->in, rows, g, 1, w->out, packed, WIDTH, rows * WIDTH, NULL, 0, dw, w->in, buffer);
+/* out[rows, w.out] = start + x W^T for the rows of all steps. */
+static void FN(of_input)(const Job *job, const FN(Weight) *w, const float *start, float *out, float *room) {
+    const ptrdiff_t rows = job->T * job->B;
+    if (job->unit)
+        job->unit->gemm.gemm(rows, w->out, w->in, job->x, w->in, 1, w->forward, 0, 0, start, 0, out, w->out, room);
+    else
+        FN(times)(rows, w->out, w->in, job->x, w->forward, start, 0, out);
+}
+
+/* dW[out, in] = g^T a over all rows. */
+static void FN(weight_grad)(const Job *job, const FN(Weight) *w, const float *g, const float *a, float *packed, float *room, float *dw) {
+    const ptrdiff_t rows = job->T * job->B;
+    if (job->unit && job->unit->sum(w->out, w->in, rows, g, w->out, a, w->in, 0, dw, w->in, (char *)room)) return;
+    FN(pack)(a, w->in, 1, rows, w->in, packed);
+    FN(gemm)(w->out, w->in, rows, g, 1, w->out, packed, WIDTH, rows * WIDTH, NULL, 0, dw, w->in, room);
 }
 
 #include "lstm.h"

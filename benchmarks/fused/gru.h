@@ -18,13 +18,13 @@ INLINE void FN(gru)(Job *job, ptrdiff_t parts, FN(GruPass) gate, FN(GruPass) mix
     FN(Gru) m;
     m.gates = take(job, rows * G), m.n = take(job, rows * H), m.gated = take(job, rows * H);
     m.dh = take(job, B * H), m.dgated = take(job, B * H), m.held = take(job, B * H);
-    float *packed = take(job, rows * PADDED(I > H ? I : H)), *buffer = take(job, FN(gemms).buffer);
+    float *packed = take(job, rows * PADDED(I > H ? I : H)), *room = FN(room)(job);
     if (!job->memory) return;
 
-    FN(pack_weight)(&W), FN(pack_weight)(&U), FN(pack_weight)(&Wn), FN(pack_weight)(&Un);
+    FN(pack_weight)(job, &W), FN(pack_weight)(job, &U), FN(pack_weight)(job, &Wn), FN(pack_weight)(job, &Un);
     clear(job->dw[1], G), clear(job->dw[4], H);
-    FN(times)(rows, G, I, job->x, W.forward, job->w[1], 0, m.gates);
-    FN(times)(rows, H, I, job->x, Wn.forward, job->w[4], 0, m.n);
+    FN(of_input)(job, &W, job->w[1], m.gates, room);
+    FN(of_input)(job, &Wn, job->w[4], m.n, room);
     for (ptrdiff_t t = 0; t < T; t++) {
         float *gates = m.gates + t * B * G, *n = m.n + t * B * H;
         FN(times)(B, G, H, job->h + t * B * H, U.forward, gates, G, gates);
@@ -39,13 +39,10 @@ INLINE void FN(gru)(Job *job, ptrdiff_t parts, FN(GruPass) gate, FN(GruPass) mix
         for (ptrdiff_t row = 0; row < B; row++) gate_grad(job, &m, t, row);
         if (t) FN(times)(B, H, G, m.gates + t * B * G, U.backward, m.dh, H, m.dh);
     }
-    FN(pack)(job->x, I, 1, rows, I, packed);
-    FN(weight_grad)(rows, &W, m.gates, packed, buffer, job->dw[0]);
-    FN(weight_grad)(rows, &Wn, m.n, packed, buffer, job->dw[3]);
-    FN(pack)(job->h, H, 1, rows, H, packed);
-    FN(weight_grad)(rows, &U, m.gates, packed, buffer, job->dw[2]);
-    FN(pack)(m.gated, H, 1, rows, H, packed);
-    FN(weight_grad)(rows, &Un, m.n, packed, buffer, job->dw[5]);
+    FN(weight_grad)(job, &W, m.gates, job->x, packed, room, job->dw[0]);
+    FN(weight_grad)(job, &Wn, m.n, job->x, packed, room, job->dw[3]);
+    FN(weight_grad)(job, &U, m.gates, job->h, packed, room, job->dw[2]);
+    FN(weight_grad)(job, &Un, m.n, m.gated, packed, room, job->dw[5]);
 }
 
 /* ---- minimal gated unit ------------------------------------------------------------------------------------------ */

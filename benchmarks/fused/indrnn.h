@@ -6,11 +6,11 @@ static void FN(independent)(Job *job) {
     const float *u = job->w[2];
     float *db = job->dw[1], *du = job->dw[2];
     float *a = take(job, rows * H), *dh = take(job, B * H); /* the product with x, and then its gradient */
-    float *packed = take(job, rows * PADDED(I)), *buffer = take(job, FN(gemms).buffer);
+    float *packed = take(job, rows * PADDED(I)), *room = FN(room)(job);
     if (!job->memory) return;
 
-    FN(pack_weight)(&W);
-    FN(times)(rows, H, I, job->x, W.forward, job->w[1], 0, a);
+    FN(pack_weight)(job, &W);
+    FN(of_input)(job, &W, job->w[1], a, room);
     for (ptrdiff_t row = 0; row < rows; row++) {
         const float *in = a + row * H, *old = job->h + row * H;
         float *h = job->h + (row + B) * H;
@@ -29,6 +29,5 @@ static void FN(independent)(Job *job) {
             db[k] += g, du[k] += g * old[k];
         }
     }
-    FN(pack)(job->x, I, 1, rows, I, packed);
-    FN(weight_grad)(rows, &W, a, packed, buffer, job->dw[0]);
+    FN(weight_grad)(job, &W, a, job->x, packed, room, job->dw[0]);
 }

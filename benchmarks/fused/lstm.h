@@ -21,11 +21,11 @@ INLINE void FN(lstm)(Job *job, ptrdiff_t parts, int apart, FN(Pass) forward, FN(
     m.scales = take(job, rows * 2);
     m.c = take(job, (T + 1) * B * H), m.tanh_c = take(job, rows * H);
     m.dh = take(job, B * H), m.dc = take(job, B * H);
-    float *packed = take(job, rows * PADDED(I > H ? I : H)), *buffer = take(job, FN(gemms).buffer);
+    float *packed = take(job, rows * PADDED(I > H ? I : H)), *room = FN(room)(job);
     if (!job->memory) return;
 
-    FN(pack_weight)(&W), FN(pack_weight)(&U);
-    FN(times)(rows, G, I, job->x, W.forward, apart ? NULL : job->w[1], 0, m.outer);
+    FN(pack_weight)(job, &W), FN(pack_weight)(job, &U);
+    FN(of_input)(job, &W, apart ? NULL : job->w[1], m.outer, room);
     clear(m.c, B * H);
     for (ptrdiff_t t = 0; t < T; t++) {
         float *inner = m.inner + t * B * G;
@@ -38,10 +38,8 @@ INLINE void FN(lstm)(Job *job, ptrdiff_t parts, int apart, FN(Pass) forward, FN(
         for (ptrdiff_t row = 0; row < B; row++) backward(job, &m, t, row);
         if (t) FN(times)(B, H, G, m.inner + t * B * G, U.backward, job->cotangent + (t - 1) * B * H, H, m.dh);
     }
-    FN(pack)(job->x, I, 1, rows, I, packed);
-    FN(weight_grad)(rows, &W, m.outer, packed, buffer, job->dw[0]);
-    FN(pack)(job->h, H, 1, rows, H, packed);
-    FN(weight_grad)(rows, &U, m.inner, packed, buffer, job->dw[2]);
+    FN(weight_grad)(job, &W, m.outer, job->x, packed, room, job->dw[0]);
+    FN(weight_grad)(job, &U, m.inner, job->h, packed, room, job->dw[2]);
 }
 
 /* ---- peephole: W b U pi pf po ------------------------------------------------------------------------------------ */
