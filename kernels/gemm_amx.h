@@ -2,7 +2,7 @@
  *
  * The unit multiplies bfloat16, of 8 significant bits. A float32 has 24: it is the sum of three bfloat16, x = x1 + x2 + x3, each what
  * rounding has left of the one before, and a product of two is the sum of six products of their parts; the three left out, x2 y3, x3 y2
- * and x3 y3, are together no more than the rounding of one float32. (That a product of short numbers can stand for one of long ones:
+ * and x3 y3, are together no more than one float32 is rounded by. (That a product of short numbers can stand for one of long ones:
  * Henry, Tang and Heinecke, "Leveraging the bfloat16 artificial intelligence datatype for higher-precision computations", 2019.) Six times
  * the work on a unit that is sixteen times as fast. The sums are float32.
  *
@@ -18,8 +18,8 @@ typedef struct {
     ptrdiff_t room; /* bytes that `sum` wants to work in */
     /* C[rows, columns] = A^T B, or that added to C, over `depth` rows of A and B, `a_row` and `b_row` elements apart. 0: there is an
      * infinity or a NaN, and C is not the result. */
-    int (*sum)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const float *a, ptrdiff_t a_row, const float *b, ptrdiff_t b_row, int more,
-               float *c, ptrdiff_t c_row, char *buffer);
+    int (*sum)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const float *a, ptrdiff_t a_row, const float *b, ptrdiff_t b_row,
+               int more, float *c, ptrdiff_t c_row, char *buffer);
 } Unit;
 
 #if HAVE_AMX
@@ -31,17 +31,21 @@ typedef struct {
 #define DOT(sums, left, right) __asm__ volatile("tdpbf16ps %%tmm" #right ", %%tmm" #left ", %%tmm" #sums ::)
 
 enum {
-    TILE = 1024,      /* bytes: 16 rows of 64 */
-    TERMS = 32,       /* of one row of a tile */
-    SIX = 6 * TILE,   /* 32 rows or columns of so many terms: part 1 of the first 16, of the others, then parts 2 and 3 */
+    TILE = 1024,    /* bytes: 16 rows of 64 */
+    TERMS = 32,     /* of one row of a tile */
+    SIX = 6 * TILE, /* 32 rows or columns of so many terms: part 1 of the first 16, of the others, then parts 2 and 3 */
     TERMS_PACKED = 512, /* terms and rows of A at a time, where B is packed already: they stay in the second cache */
     ROWS_PACKED = 128,
     TERMS_FRESH = 128, /* the same where it is not, and columns of B */
     ROWS_FRESH = 256,
-    COLUMNS_FRESH = 256
+    COLUMNS_FRESH = 256,
+    PANEL = TERMS_FRESH / TERMS * SIX
 };
+#define BLOCKS(count) (((count) + 31) / 32)
 
 typedef const float *Source;
+
+static inline ptrdiff_t at_most(ptrdiff_t x, ptrdiff_t most) { return x < most ? x : most; }
 
 /* Registers 0 and 1 hold sums of the rows in 4, 2 and 3 of those in 5: 16 each, or as many as there are. */
 static AMX inline void begin_tiles(ptrdiff_t rows) {
@@ -101,8 +105,8 @@ static AMX inline void four(Source from, ptrdiff_t row, ptrdiff_t column, ptrdif
 }
 
 /* An eighth of 32 columns of B over 32 terms, SIX bytes in all: a row of a tile holds terms k and k + 16 by turns. */
-static AMX inline void pack_columns(Source b, ptrdiff_t b_row, ptrdiff_t b_column, ptrdiff_t depth, ptrdiff_t columns, char *to, ptrdiff_t eighth,
-                                    __m512 *sum) {
+static AMX inline void pack_columns(Source b, ptrdiff_t b_row, ptrdiff_t b_column, ptrdiff_t depth, ptrdiff_t columns, char *to,
+                                    ptrdiff_t eighth, __m512 *sum) {
     const ptrdiff_t i = eighth % 4 * 4, n = eighth / 4 * 16;
     __m512 x[4], y[4];
     four(b + i * b_row + n * b_column, b_row, b_column, depth - i, columns - n, x);
@@ -111,7 +115,8 @@ static AMX inline void pack_columns(Source b, ptrdiff_t b_row, ptrdiff_t b_colum
 }
 
 /* An eighth of 32 rows of A over 32 terms, in the same way. */
-static AMX inline void pack_rows(Source a, ptrdiff_t a_row, ptrdiff_t a_k, ptrdiff_t rows, ptrdiff_t depth, char *to, ptrdiff_t eighth, __m512 *sum) {
+static AMX inline void pack_rows(Source a, ptrdiff_t a_row, ptrdiff_t a_k, ptrdiff_t rows, ptrdiff_t depth, char *to, ptrdiff_t eighth,
+                                 __m512 *sum) {
     const ptrdiff_t i = 4 * eighth;
     __m512 x[4], y[4];
     if (i >= rows) return;
@@ -120,7 +125,7 @@ static AMX inline void pack_rows(Source a, ptrdiff_t a_row, ptrdiff_t a_k, ptrdi
     UNROLL for (int j = 0; j < 4; j++) in_parts(x[j], y[j], to + i / 16 * TILE + 64 * (i % 16 + j), 2 * TILE, sum);
 }
 
-/* Rows of matrices A and B, one for each term, on their way into tiles: the rows of A^T and the columns of B, an eighth of 32 by 32 at a time. */
+/* Matrices A and B with a row for each term, on their way into tiles as A^T and B: an eighth of 32 by 32 at a time. */
 typedef struct {
     Source a, b;
     ptrdiff_t a_row, b_row, rows, columns, terms;
@@ -130,14 +135,13 @@ typedef struct {
 } Packing;
 
 static AMX inline int pack_next(Packing *p) {
-    const ptrdiff_t left = p->terms - p->term, i = 32 * p->group, n = i - (p->rows + 31) / 32 * 32, blocks = TERMS_FRESH / TERMS;
+    const ptrdiff_t t = p->term, left = p->terms - t, i = 32 * p->group, n = i - 32 * BLOCKS(p->rows);
     if (left <= 0) return 0;
     if (n < 0)
-        pack_rows(p->a + i + p->term * p->a_row, 1, p->a_row, p->rows - i, left, p->to_a + (i / 32 * blocks + p->term / TERMS) * SIX, p->eighth,
-                  &p->sum);
+        pack_rows(p->a + i + t * p->a_row, 1, p->a_row, p->rows - i, left, p->to_a + i / 32 * PANEL + t / TERMS * SIX, p->eighth, &p->sum);
     else
-        pack_columns(p->b + n + p->term * p->b_row, p->b_row, 1, left, p->columns - n, p->to_b + (n / 32 * blocks + p->term / TERMS) * SIX,
-                     p->eighth, &p->sum);
+        pack_columns(p->b + n + t * p->b_row, p->b_row, 1, left, p->columns - n, p->to_b + n / 32 * PANEL + t / TERMS * SIX, p->eighth,
+                     &p->sum);
     if (++p->eighth == 8) {
         p->eighth = 0;
         if (n + 32 >= p->columns) p->group = 0, p->term += TERMS;
@@ -175,8 +179,8 @@ static AMX inline void dots(const char *a, const char *b, ptrdiff_t blocks, cons
 
 /* C = start + A B for up to 32 rows and columns and one stretch of terms. Where the registers reach beyond C a copy stands in: behind its
  * last column, and behind its last row unless they are `cut` to that. */
-static AMX void tile(ptrdiff_t rows, int cut, ptrdiff_t columns, const char *a, const char *b, ptrdiff_t blocks, Source start, ptrdiff_t start_row,
-                     float *c, ptrdiff_t c_row, Packing *beside, ptrdiff_t part) {
+static AMX void tile(ptrdiff_t rows, int cut, ptrdiff_t columns, const char *a, const char *b, ptrdiff_t blocks, Source start,
+                     ptrdiff_t start_row, float *c, ptrdiff_t c_row, Packing *beside, ptrdiff_t some) {
     float edge[32 * 32] __attribute__((aligned(64)));
     const int whole = columns >= 32 && (cut || rows >= 32 || rows == 16), both = rows > 16;
     float *into = whole ? c : edge;
@@ -202,7 +206,7 @@ static AMX void tile(ptrdiff_t rows, int cut, ptrdiff_t columns, const char *a, 
         CLEAR(3);
     }
     if (both && beside)
-        dots(a, b, blocks, 1, beside, part);
+        dots(a, b, blocks, 1, beside, some);
     else if (both)
         dots(a, b, blocks, 1, NULL, 0);
     else
@@ -216,31 +220,43 @@ static AMX void tile(ptrdiff_t rows, int cut, ptrdiff_t columns, const char *a, 
     for (ptrdiff_t i = 0; i < rows && !whole; i++) memcpy(c + i * c_row, edge + 32 * i, (size_t)columns * sizeof(float));
 }
 
+/* Whether a row holds an infinity, or what is rounded to one. */
 static AMX int has_infinity(Source a, ptrdiff_t a_k, ptrdiff_t depth) {
     for (ptrdiff_t k = 0; k < depth; k++)
-        if (!(a[k * a_k] - a[k * a_k] == 0) && a[k * a_k] == a[k * a_k]) return 1;
+        if (a[k * a_k] >= 3.38e38f || a[k * a_k] <= -3.38e38f) return 1;
     return 0;
 }
 
-/* One row times a packed B, number by number. */
-static AMX void plain_row(Source a, ptrdiff_t a_k, const char *b, ptrdiff_t depth, ptrdiff_t columns, Source start, float *c) {
-    const ptrdiff_t blocks = (depth + TERMS - 1) / TERMS;
-    for (ptrdiff_t n = 0; n < columns; n++) {
-        float sum = start ? start[n] : 0;
-        for (ptrdiff_t k = 0; k < depth; k++) {
-            const char *at = b + (n / 32 * blocks + k / TERMS) * SIX + n % 32 / 16 * TILE + k % 16 * 64 + n % 16 * 4 + k % TERMS / 16 * 2;
-            float value = 0;
-            for (int part = 2; part >= 0; part--) {
-                uint32_t bits = 0;
-                memcpy((char *)&bits + 2, at + 2 * part * TILE, 2);
-                float number;
-                memcpy(&number, &bits, 4);
-                value += number;
+/* Rows of A that hold an infinity times a packed B, whose numbers are put together again, on AVX-512. */
+static AMX void plain_rows(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, Source a, ptrdiff_t a_row, ptrdiff_t a_k, const char *b,
+                           Source start, ptrdiff_t start_row, float *c, ptrdiff_t c_row, void *buffer) {
+    const ptrdiff_t b_part = BLOCKS(depth) * SIX;
+    char here[ROWS_PACKED];
+    for (ptrdiff_t i = 0; i < rows; i++) here[i] = (char)has_infinity(a + i * a_row, a_k, depth);
+    for (ptrdiff_t k = 0; k < depth; k += TERMS)
+        for (ptrdiff_t n = 0; n < columns; n += 32) {
+            float panel[TERMS][32] __attribute__((aligned(64)));
+            for (ptrdiff_t i = 0; i < TERMS; i++)
+                for (ptrdiff_t j = 0; j < 32; j++) {
+                    const char *at = b + n / 32 * b_part + k / TERMS * SIX + j / 16 * TILE + i % 16 * 64 + j % 16 * 4 + i / 16 * 2;
+                    panel[i][j] = 0;
+                    for (int part = 2; part >= 0; part--) { /* a bfloat16 is the first half of a float32 */
+                        uint16_t half;
+                        memcpy(&half, at + 2 * part * TILE, sizeof half);
+                        const uint32_t bits = (uint32_t)half << 16;
+                        float number;
+                        memcpy(&number, &bits, sizeof number);
+                        panel[i][j] += number;
+                    }
+                }
+            for (ptrdiff_t i = 0; i < rows; i++) {
+                float *to = c + i * c_row + n;
+                Source from = k ? to : start ? start + i * start_row + n : NULL;
+                if (here[i])
+                    gemms_32_avx512.gemm(1, at_most(columns - n, 32), at_most(depth - k, TERMS), a + i * a_row + k * a_k, a_row, a_k, panel,
+                                         32, 0, from, 0, to, c_row, buffer);
             }
-            sum += a[k * a_k] * value;
         }
-        c[n] = sum;
-    }
 }
 
 /* C = start + A B for rows and columns whose parts are packed: 32 of A `a_part` bytes from the next, 32 of B `b_part`. */
@@ -252,17 +268,18 @@ static AMX void tiles(ptrdiff_t rows, int cut, ptrdiff_t columns, const char *a,
                  start_row, c + i * c_row + n, c_row, beside, some);
 }
 
-static AMX void amx_gemm(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const void *pa, ptrdiff_t a_row, ptrdiff_t a_k, const void *b,
-                         ptrdiff_t b_k, ptrdiff_t b_panel, const void *pstart, ptrdiff_t start_row, void *pc, ptrdiff_t c_row, void *buffer) {
-    const ptrdiff_t b_part = (depth + TERMS - 1) / TERMS * SIX;
+static AMX void amx_gemm(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const void *pa, ptrdiff_t a_row, ptrdiff_t a_k,
+                         const void *b, ptrdiff_t b_k, ptrdiff_t b_panel, const void *pstart, ptrdiff_t start_row, void *pc,
+                         ptrdiff_t c_row, void *buffer) {
+    const ptrdiff_t b_part = BLOCKS(depth) * SIX;
     begin_tiles(rows);
     for (ptrdiff_t first = 0; first < rows; first += ROWS_PACKED) {
-        const ptrdiff_t some = rows - first < ROWS_PACKED ? rows - first : ROWS_PACKED;
+        const ptrdiff_t some = at_most(rows - first, ROWS_PACKED);
         Source a = (Source)pa + first * a_row, start = pstart ? (Source)pstart + first * start_row : NULL;
         float *c = (float *)pc + first * c_row;
         __m512 sum = _mm512_setzero_ps();
         for (ptrdiff_t k = 0; k < depth; k += TERMS_PACKED) {
-            const ptrdiff_t terms = depth - k < TERMS_PACKED ? depth - k : TERMS_PACKED, blocks = (terms + TERMS - 1) / TERMS;
+            const ptrdiff_t terms = at_most(depth - k, TERMS_PACKED), blocks = BLOCKS(terms);
             for (ptrdiff_t i = 0; i < some; i += 32)
                 for (ptrdiff_t t = 0; t < terms; t += TERMS)
                     for (ptrdiff_t eighth = 0; eighth < 8; eighth++)
@@ -271,58 +288,64 @@ static AMX void amx_gemm(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, con
             tiles(some, rows < 32, columns, (char *)buffer, blocks * SIX, (const char *)b + k / TERMS * SIX, b_part, blocks, k ? c : start,
                   k ? c_row : start_row, c, c_row, NULL, 0);
         }
-        for (ptrdiff_t i = 0; i < some && has_nan(sum); i++)
-            if (has_infinity(a + i * a_row, a_k, depth))
-                plain_row(a + i * a_row, a_k, (const char *)b, depth, columns, start ? start + i * start_row : NULL, c + i * c_row);
+        if (has_nan(sum)) plain_rows(some, columns, depth, a, a_row, a_k, (const char *)b, start, start_row, c, c_row, buffer);
     }
     end_tiles();
 }
 
-/* A stretch of a sum over rows: where it begins and how much it is. */
+/* A stretch of a sum of outer products. */
 typedef struct {
-    ptrdiff_t top, term, left, rows, terms, columns;
+    ptrdiff_t top, term, left;      /* the row, term and column with which it begins */
+    ptrdiff_t rows, terms, columns; /* how much it is; no rows: there is none */
+    char *a, *b;                    /* where its parts are */
 } Stretch;
 
-static inline ptrdiff_t at_most(ptrdiff_t x, ptrdiff_t most) { return x < most ? x : most; }
+enum { A_ROOM = ROWS_FRESH / 32 * PANEL, B_ROOM = COLUMNS_FRESH / 32 * PANEL }; /* each twice: for this stretch and the next */
 
-static AMX int amx_sum(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, Source a, ptrdiff_t a_row, Source b, ptrdiff_t b_row, int more,
-                       float *c, ptrdiff_t c_row, char *buffer) {
-    const ptrdiff_t part = TERMS_FRESH / TERMS * SIX, a_room = ROWS_FRESH / 32 * part, b_room = COLUMNS_FRESH / 32 * part;
-    char *packed_a = buffer, *packed_b = buffer + 2 * a_room;
-    Packing next = {.sum = _mm512_setzero_ps()};
-    Stretch now = {0, 0, 0, 0, 0, 0};
+static inline Stretch following(Stretch s, ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, char *buffer) {
+    s.left += s.columns;
+    if (s.left >= columns) s.left = 0, s.term += s.terms;
+    if (s.term >= depth) s.term = 0, s.top += s.rows;
+    s.rows = at_most(rows - s.top, ROWS_FRESH), s.columns = at_most(columns - s.left, COLUMNS_FRESH);
+    s.terms = at_most(depth - s.term, TERMS_FRESH);
+    if (s.left == 0) s.a = buffer + (s.a == buffer) * A_ROOM; /* other columns go with the same rows */
+    s.b = buffer + 2 * A_ROOM + (s.b == buffer + 2 * A_ROOM) * B_ROOM;
+    return s;
+}
+
+static AMX inline Packing packing(const Stretch *s, Source a, ptrdiff_t a_row, Source b, ptrdiff_t b_row, __m512 sum) {
+    Packing p = {a + s->top + s->term * a_row, b + s->left + s->term * b_row, a_row, b_row, s->left ? 0 : s->rows, s->columns, s->terms,
+                 s->a, s->b, 0, 0, 0, sum};
+    return p;
+}
+
+static AMX int amx_sum(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, Source a, ptrdiff_t a_row, Source b, ptrdiff_t b_row,
+                       int more, float *c, ptrdiff_t c_row, char *buffer) {
+    Stretch now = {.top = 0};
+    now = following(now, rows, columns, depth, buffer);
+    Packing next = packing(&now, a, a_row, b, b_row, _mm512_setzero_ps());
+    while (pack_next(&next)) continue;
     begin_tiles(32);
-    for (int count = 0;; count++) { /* multiplies one stretch while it packs the next one */
-        Stretch then = {now.top, now.term, now.left + now.columns, 0, 0, 0};
-        if (then.left >= columns) then.left = 0, then.term += now.terms;
-        if (then.term >= depth) then.term = 0, then.top += now.rows;
-        const int last = then.top >= rows && count;
-        then.rows = at_most(rows - then.top, ROWS_FRESH), then.terms = at_most(depth - then.term, TERMS_FRESH);
-        then.columns = at_most(columns - then.left, COLUMNS_FRESH);
-        char *then_a = count && then.left ? packed_a : buffer + (packed_a == buffer) * a_room;
-        char *then_b = buffer + 2 * a_room + (packed_b == buffer + 2 * a_room) * b_room;
-        if (!last) {
-            next.a = a + then.top + then.term * a_row, next.a_row = a_row, next.rows = count && then.left ? 0 : then.rows;
-            next.b = b + then.left + then.term * b_row, next.b_row = b_row, next.columns = then.columns;
-            next.terms = then.terms, next.to_a = then_a, next.to_b = then_b, next.term = next.group = next.eighth = 0;
+    while (now.rows > 0) { /* multiplies one stretch and packs the next one */
+        const Stretch then = following(now, rows, columns, depth, buffer);
+        const ptrdiff_t turns = BLOCKS(now.rows) * BLOCKS(now.columns) * BLOCKS(now.terms);
+        ptrdiff_t work = 0;
+        if (then.rows > 0) {
+            next = packing(&then, a, a_row, b, b_row, next.sum);
+            work = 8 * (BLOCKS(next.rows) + BLOCKS(next.columns)) * BLOCKS(next.terms);
         }
-        if (count) {
-            const ptrdiff_t blocks = (now.terms + TERMS - 1) / TERMS, tasks = 8 * ((next.rows + 31) / 32 + (next.columns + 31) / 32) * ((next.terms + TERMS - 1) / TERMS);
-            const ptrdiff_t turns = (now.rows + 31) / 32 * ((now.columns + 31) / 32) * blocks;
-            float *to = c + now.top * c_row + now.left;
-            tiles(now.rows, 0, now.columns, packed_a, part, packed_b, part, blocks, more || now.term ? to : NULL, c_row, to, c_row,
-                  last ? NULL : &next, (tasks + turns - 1) / turns);
-        }
-        if (last) break;
-        while (pack_next(&next)) continue;
-        now = then, packed_a = then_a, packed_b = then_b;
+        float *to = c + now.top * c_row + now.left;
+        tiles(now.rows, 0, now.columns, now.a, PANEL, now.b, PANEL, BLOCKS(now.terms), more || now.term ? to : NULL, c_row, to, c_row,
+              work ? &next : NULL, (work + turns - 1) / turns);
+        while (work && pack_next(&next)) continue;
+        now = then;
     }
     end_tiles();
     return !has_nan(next.sum);
 }
 
 static AMX int amx_pack(const void *b, ptrdiff_t b_row, ptrdiff_t b_column, ptrdiff_t depth, ptrdiff_t columns, void *out) {
-    const ptrdiff_t panel = (depth + TERMS - 1) / TERMS * SIX;
+    const ptrdiff_t panel = BLOCKS(depth) * SIX;
     __m512 sum = _mm512_setzero_ps();
     for (ptrdiff_t n = 0; n < columns; n += 32)
         for (ptrdiff_t k = 0; k < depth; k += TERMS)
@@ -333,7 +356,7 @@ static AMX int amx_pack(const void *b, ptrdiff_t b_row, ptrdiff_t b_column, ptrd
 }
 
 static const Unit amx = {{32, TERMS, 3 * 2, ROWS_PACKED / 32 * (TERMS_PACKED / TERMS) * SIX / 4, 1, amx_pack, amx_gemm},
-                         2 * (ROWS_FRESH + COLUMNS_FRESH) / 32 * (TERMS_FRESH / TERMS) * SIX, amx_sum};
+                         2 * (A_ROOM + B_ROOM), amx_sum};
 static const Unit *const amx_unit = &amx;
 
 #undef AMX
@@ -341,6 +364,7 @@ static const Unit *const amx_unit = &amx;
 #undef STORE
 #undef CLEAR
 #undef DOT
+#undef BLOCKS
 #else
 static const Unit *const amx_unit = NULL;
 #endif

@@ -20,7 +20,7 @@ cdef struct Sum:  # A^T B on a matrix unit, rows from the last to the first
 
 
 class Share(threading.local):
-    """The part of a longer sum that the sums of this thread are now: `rows` of `whole` ones. What is summed in parts is summed as in one go."""
+    """Of a longer sum, the part that the sums of this thread are now: `rows` of `whole` ones."""
 
     rows = 1
     whole = 1
@@ -40,22 +40,31 @@ def part_of_sums(rows, whole):
 
 
 def steps_together(ptrdiff_t rows, ptrdiff_t steps, list weights):
-    """The number of time steps, with so many rows each, in whose multiples sums for these arrays may be cut and not be seen to be."""
+    """The number of time steps, of so many rows each, at whose multiples the sums for these weights can be cut and give the same bits."""
     cdef ptrdiff_t together = 1
-    if any([unit_for(0, rows * steps, min(w.shape)) != NULL and 2.0 * rows * steps * w.size >= WORTH for w in weights if w.ndim == 2 and w.dtype == numpy.float32]):
-        while rows * together % TILE:
-            together *= 2
+    for w in weights:
+        if w.ndim == 2 and w.dtype == numpy.float32 and worth_it(rows * steps, w.shape[0], w.shape[1]):
+            while rows * together % TILE:
+                together *= 2
     return together
 
 
+cdef bint worth_it(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t other_columns) noexcept:
+    """Whether a sum is for the unit."""
+    return unit_for(0, rows, min(columns, other_columns)) != NULL and 2.0 * rows * columns * other_columns >= WORTH
+
+
 cdef bint by_unit(cnp.ndarray a, const Product* p):
-    """Whether the unit is worth it. Not for rows along one axis: those of sequences of different lengths can be cut anywhere."""
+    """The same for a sum that may be a part of one. Not for rows along one axis: so lie those of sequences that end at different times."""
     cdef ptrdiff_t rows = p.a.rows
-    if p.item != sizeof(float) or cnp.PyArray_NDIM(a) < 3 or unit_for(0, rows, min(p.a.columns, p.b.columns)) == NULL:
+    cdef int i, axes = 0
+    for i in range(cnp.PyArray_NDIM(a) - 1):
+        axes += cnp.PyArray_DIM(a, i) > 1
+    if p.item != sizeof(float) or axes < 2 or isa_number() != AMX_ISA:
         return False
     if share.whole != share.rows:
         rows = rows * <ptrdiff_t>share.whole // <ptrdiff_t>share.rows
-    return 2.0 * rows * p.a.columns * p.b.columns >= WORTH
+    return worth_it(rows, p.a.columns, p.b.columns)
 
 
 cdef void part_of_sum(void* task, int k) noexcept nogil:
