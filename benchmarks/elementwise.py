@@ -157,7 +157,7 @@ def first_table(rounds: int) -> bool:
 
             return (lambda: kernel(*arguments)), theirs  # type: ignore[misc]
 
-        bound = NOT_SLOWER if name == "mul" or isa() == "avx512" else FASTER
+        bound = NOT_SLOWER if name == "mul" or isa() in ("avx512", "amx") else FASTER
         times, microseconds = ratio(sides, rounds, bound)
         held &= times >= bound
         title = "exp_grad (mul)" if name == "mul" else name
