@@ -20,6 +20,7 @@ typedef struct {
      * infinity or a NaN, and C is not the result. */
     int (*sum)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const float *a, ptrdiff_t a_row, const float *b, ptrdiff_t b_row,
                int more, float *c, ptrdiff_t c_row, char *buffer);
+    void (*turn)(ptrdiff_t rows, ptrdiff_t columns, const float *a, float *out); /* out = A^T */
 } Unit;
 
 #if HAVE_AMX
@@ -344,6 +345,16 @@ static AMX int amx_sum(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, Sourc
     return !has_nan(next.sum);
 }
 
+static AMX void amx_turn(ptrdiff_t rows, ptrdiff_t columns, Source a, float *out) {
+    for (ptrdiff_t i = 0; i < rows; i += 16)
+        for (ptrdiff_t j = 0; j < columns; j += 4) {
+            const __mmask16 there = (__mmask16)((1 << at_most(rows - i, 16)) - 1);
+            __m512 x[4];
+            four(a + i * columns + j, 1, columns, columns - j, rows - i, x);
+            for (ptrdiff_t q = 0; q < 4 && j + q < columns; q++) _mm512_mask_storeu_ps(out + (j + q) * rows + i, there, x[q]);
+        }
+}
+
 static AMX int amx_pack(const void *b, ptrdiff_t b_row, ptrdiff_t b_column, ptrdiff_t depth, ptrdiff_t columns, void *out) {
     const ptrdiff_t panel = BLOCKS(depth) * SIX;
     __m512 sum = _mm512_setzero_ps();
@@ -356,7 +367,7 @@ static AMX int amx_pack(const void *b, ptrdiff_t b_row, ptrdiff_t b_column, ptrd
 }
 
 static const Unit amx = {{32, TERMS, 3 * 2, ROWS_PACKED / 32 * (TERMS_PACKED / TERMS) * SIX / 4, 1, amx_pack, amx_gemm},
-                         2 * (A_ROOM + B_ROOM), amx_sum};
+                         2 * (A_ROOM + B_ROOM), amx_sum, amx_turn};
 static const Unit *const amx_unit = &amx;
 
 #undef AMX

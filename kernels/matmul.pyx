@@ -34,6 +34,7 @@ cdef extern from "gemm.h" nogil:
         ptrdiff_t room
         bint (*sum)(ptrdiff_t, ptrdiff_t, ptrdiff_t, const float*, ptrdiff_t, const float*, ptrdiff_t, bint, float*, ptrdiff_t,
                     char*) noexcept nogil
+        void (*turn)(ptrdiff_t, ptrdiff_t, const float*, float*) noexcept nogil
 
     const Unit* amx_unit
 
@@ -46,7 +47,8 @@ cdef enum:
     SMALL = 16  # rows for which packing the right side would cost more than reading it where it is
     LINE = 64   # bytes
     TILE = 32   # rows, columns and terms of a matrix unit's tiles: it is not asked for less
-    BROAD = 96  # terms and columns of a right side: with fewer, and few rows, what the unit wins is lost again by the code around it
+    BROAD = 64  # terms and columns of a right side: with fewer, and few rows, what the unit wins is lost again by the code around it
+    TURNED = 1024  # columns up to which a sum is had as its transpose, where that is wider
     STRETCH = 128  # terms that it adds up before it goes on to the next ones: pieces end where it would
 
 

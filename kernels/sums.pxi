@@ -50,8 +50,8 @@ def steps_together(ptrdiff_t rows, ptrdiff_t steps, list weights):
 
 
 cdef bint worth_it(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t other_columns) noexcept:
-    """Whether a sum is for the unit."""
-    return unit_for(0, rows, min(columns, other_columns)) != NULL and 2.0 * rows * columns * other_columns >= WORTH
+    """Whether a sum is for the unit; half a tile of columns is worth it yet."""
+    return unit_for(0, rows, 2 * min(columns, other_columns)) != NULL and 2.0 * rows * columns * other_columns >= WORTH
 
 
 cdef bint by_unit(cnp.ndarray a, const Product* p):
@@ -86,29 +86,45 @@ cdef void part_of_sum(void* task, int k) noexcept nogil:
 
 
 cdef object sum_by_unit(cnp.ndarray a, Product* p, into):
-    """The sum, added to `into` if there is one; None, and `into` as it was, if not all numbers are finite."""
+    """The sum, added to `into` if there is one; None, and `into` as it was, if not all numbers are finite.
+
+    What has fewer columns takes the part of A, whose rows have to be turned. Then the sums are those of the transpose.
+    """
     cdef Sum task
+    cdef Product q = p[0]
     cdef cnp.npy_intp[2] shape
+    cdef bint turn = p.b.columns < p.a.columns <= TURNED
     memset(&task, 0, sizeof(Sum))
     shape[0], shape[1] = p.a.columns, p.b.columns
     if into is not None and not has_room(into, a, shape):
         return None
     out = new_array(2, shape, cnp.PyArray_TYPE(a), p.item) if into is None else into
-    before = None if into is None else into.copy()
-    cdef double work = 2.0 * p.a.rows * p.a.columns * p.b.columns
-    task.product, task.rows, task.columns, task.tall = p, p.a.columns, p.b.columns, p.a.columns >= p.b.columns
-    task.more = into is not None
+    sums = out if into is None else into.copy()
+    if turn:
+        q.a, q.b = p.b, p.a
+        shape[0], shape[1] = q.a.columns, q.b.columns
+        sums = new_array(2, shape, cnp.PyArray_TYPE(a), p.item)
+        if into is not None:
+            amx_unit.turn(p.a.columns, p.b.columns, <const float*>numbers(into), <float*>numbers(sums))
+    cdef double work = 2.0 * q.a.rows * q.a.columns * q.b.columns
+    task.product, task.rows, task.columns, task.tall = &q, q.a.columns, q.b.columns, q.a.columns >= q.b.columns
+    task.more, task.out = into is not None, numbers(sums)
     task.count = 1 if work < LARGE else worth(work, (max(task.rows, task.columns) + TILE - 1) // TILE)
-    task.piece = max(1, <ptrdiff_t>(PIECE / work * p.a.rows / STRETCH)) * STRETCH
-    task.out = cnp.PyArray_BYTES(<cnp.ndarray>out)
+    task.piece = max(1, <ptrdiff_t>(PIECE / work * q.a.rows / STRETCH)) * STRETCH
     cdef Block room = Block(amx_unit.room * task.count)
     task.room = <char*>room.memory
     shared(part_of_sum, &task, task.count, &task.stop)
-    if not task.refused:
-        return out
-    if into is not None:
-        into[...] = before
-    return None
+    if task.refused:
+        return None
+    if turn:
+        amx_unit.turn(q.a.columns, q.b.columns, <const float*>numbers(sums), <float*>numbers(out))
+    elif into is not None:
+        into[...] = sums
+    return out
+
+
+cdef char* numbers(array):
+    return cnp.PyArray_BYTES(<cnp.ndarray>array)
 
 
 cdef cnp.ndarray in_rows(cnp.ndarray a, Matrix* m, ptrdiff_t item):
