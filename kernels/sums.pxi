@@ -50,8 +50,9 @@ def steps_together(ptrdiff_t rows, ptrdiff_t steps, list weights):
 
 
 cdef bint worth_it(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t other_columns) noexcept:
-    """Whether a sum is for the unit; half a tile of columns is worth it yet."""
-    return unit_for(0, rows, 2 * min(columns, other_columns)) != NULL and 2.0 * rows * columns * other_columns >= WORTH
+    """Whether a sum is for the unit; half a tile of columns is enough if the sum is twice as large."""
+    cdef ptrdiff_t least = min(columns, other_columns)
+    return unit_for(0, rows, 2 * least) != NULL and 2.0 * rows * columns * other_columns >= (WORTH if least >= TILE else 2 * WORTH)
 
 
 cdef bint by_unit(cnp.ndarray a, const Product* p):
