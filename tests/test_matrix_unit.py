@@ -15,7 +15,15 @@ kernels = config.kernels()
 pytestmark = pytest.mark.skipif(kernels is None or "amx" not in kernels.isas(), reason="this machine has no matrix unit")
 
 SIDES = [(96, 96), (97, 130), (127, 100), (513, 160), (1100, 96)]  # terms and columns of a weight that goes to the unit
-SUMS = [(160, 320, 320), (163, 330, 400), (319, 100, 500), (320, 520, 330), (750, 65, 512), (900, 512, 28), (1200, 17, 300)]  # steps of four rows, columns and columns
+SUMS = [
+    (160, 320, 320),
+    (163, 330, 400),
+    (319, 100, 500),
+    (320, 520, 330),
+    (750, 65, 512),
+    (900, 512, 28),
+    (1200, 17, 300),
+]  # steps of four rows, columns and columns
 
 
 @pytest.fixture(autouse=True)
