@@ -287,7 +287,9 @@ cdef multiply(Product* p, Packed kept, char* out):
     cdef double work = 2.0 * p.a.rows * p.b.rows * p.b.columns
     p.out = out
     p.count = 1 if work < LARGE else worth(work, p.whole // width if p.in_place else p.a.rows)
-    p.piece = max(TILE, <ptrdiff_t>(PIECE / (2.0 * max(p.b.rows * p.b.columns, 1))) // TILE * TILE)
+    p.piece = max(1, <ptrdiff_t>(PIECE / (2.0 * max(p.b.rows * p.b.columns, 1))))
+    if p.piece > TILE:
+        p.piece -= p.piece % TILE
     p.buffer = (p.gemm.buffer * p.item + 63) // 64 * 64 if p.a.column != 1 or p.gemm.always else 0
     if p.gemm.always and p.a.column == 1:
         p.buffer = min(p.buffer, (p.a.rows + TILE - 1) // TILE * TILE * column_bytes(p.gemm, p.b.rows))

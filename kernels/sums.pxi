@@ -32,7 +32,7 @@ share = Share()
 @contextmanager
 def part_of_sums(rows, whole):
     """Within, sums over rows are parts of longer ones."""
-    share.rows, share.whole = rows, whole
+    share.rows, share.whole = max(rows, 1), max(whole, 1)
     try:
         yield
     finally:
@@ -42,10 +42,9 @@ def part_of_sums(rows, whole):
 def steps_together(ptrdiff_t rows, ptrdiff_t steps, list weights):
     """The number of time steps, of so many rows each, at whose multiples the sums for these weights can be cut and give the same bits."""
     cdef ptrdiff_t together = 1
-    for w in weights:
-        if w.ndim == 2 and w.dtype == numpy.float32 and worth_it(rows * steps, w.shape[0], w.shape[1]):
-            while rows * together % TILE:
-                together *= 2
+    cdef double size = sum([w.size for w in weights if w.ndim > 1 and w.dtype == numpy.float32])  # some may be summed for as one
+    while isa_number() == AMX_ISA and 2.0 * rows * steps * size >= WORTH and rows * together % TILE:
+        together *= 2
     return together
 
 
@@ -57,15 +56,14 @@ cdef bint worth_it(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t other_columns) n
 
 cdef bint by_unit(cnp.ndarray a, const Product* p):
     """The same for a sum that may be a part of one. Not for rows along one axis: so lie those of sequences that end at different times."""
-    cdef ptrdiff_t rows = p.a.rows
+    cdef ptrdiff_t some, whole
     cdef int i, axes = 0
-    for i in range(cnp.PyArray_NDIM(a) - 1):
-        axes += cnp.PyArray_DIM(a, i) > 1
-    if p.item != sizeof(float) or axes < 2 or isa_number() != AMX_ISA:
+    if p.item != sizeof(float) or isa_number() != AMX_ISA:
         return False
-    if share.whole != share.rows:
-        rows = rows * <ptrdiff_t>share.whole // <ptrdiff_t>share.rows
-    return worth_it(rows, p.a.columns, p.b.columns)
+    some, whole = share.rows, share.whole
+    for i in range(cnp.PyArray_NDIM(a) - 1):
+        axes += cnp.PyArray_DIM(a, i) > 1 or (i == 0 and some != whole)  # a part may be a single time step
+    return axes > 1 and worth_it(p.a.rows * whole // some, p.a.columns, p.b.columns)
 
 
 cdef void part_of_sum(void* task, int k) noexcept nogil:

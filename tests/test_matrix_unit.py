@@ -168,6 +168,27 @@ def test_a_scan_in_segments_has_the_bits_of_one_piece(lengths: list[int] | None,
         assert all(a.tobytes() == b.tobytes() for a, b in zip(found[0], other, strict=True))
 
 
+@pytest.mark.parametrize(("steps", "rows"), [(31, 32), (33, 24), (70, 5)])
+def test_segments_of_any_length_have_them_too(steps: int, rows: int) -> None:
+    """Also one of a single step, and where weights are parts of one that the step puts together."""
+    found = []
+    for memory in ("full", "sqrt", steps):
+        rng = np.random.default_rng(3)
+        halves = [mg.tensor(rng.standard_normal((128, 256)).astype(np.float32) / 16, requires_grad=True) for _ in range(2)]
+        whole = mg.tensor(rng.standard_normal((256, 256)).astype(np.float32) / 16, requires_grad=True)
+        x = mg.tensor(rng.standard_normal((steps, rows, 256)).astype(np.float32))
+
+        def step(h: Any, x: Any, halves: Any = halves, whole: Any = whole) -> Any:
+            h = mg.tanh(x @ mg.concatenate(halves) + h @ whole)
+            return h, h
+
+        _, y = mg.scan(step, mg.zeros(rows, 256), x, memory=memory)
+        (y * mg.tensor(rng.standard_normal(y.shape).astype(np.float32))).sum().backward()
+        found.append([y.numpy(), *[p.grad.numpy() for p in (*halves, whole)]])  # type: ignore[union-attr]
+    for other in found[1:]:
+        assert all(a.tobytes() == b.tobytes() for a, b in zip(found[0], other, strict=True))
+
+
 @pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
 def test_training_agrees_with_avx512(kind: Any) -> None:
     found = []
