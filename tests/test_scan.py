@@ -485,7 +485,9 @@ raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], timeout=60, check=False).returncode == 7
 
 
-def test_an_interrupt_stops_a_long_scan_and_the_next_call_is_right(rng):
+def test_an_interrupt_stops_a_long_scan_and_the_next_call_is_right(rng, request):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell runs in the background would ignore it
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     layer = nn.LSTM(64, 256)
     x = mg.tensor(rng.standard_normal((4000, 32, 64)).astype("f"))
     with mg.no_grad():
