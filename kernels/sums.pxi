@@ -98,13 +98,14 @@ cdef object sum_by_unit(cnp.ndarray a, Product* p, into):
     if into is not None and not has_room(into, a, shape):
         return None
     out = new_array(2, shape, cnp.PyArray_TYPE(a), p.item) if into is None else into
-    sums = out if into is None else into.copy()
     if turn:
         q.a, q.b = p.b, p.a
         shape[0], shape[1] = q.a.columns, q.b.columns
         sums = new_array(2, shape, cnp.PyArray_TYPE(a), p.item)
         if into is not None:
             amx_unit.turn(p.a.columns, p.b.columns, <const float*>numbers(into), <float*>numbers(sums))
+    else:
+        sums = out if into is None else into.copy()
     cdef double work = 2.0 * q.a.rows * q.a.columns * q.b.columns
     task.product, task.rows, task.columns, task.tall = &q, q.a.columns, q.b.columns, q.a.columns >= q.b.columns
     task.more, task.out = into is not None, numbers(sums)

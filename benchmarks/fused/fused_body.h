@@ -44,12 +44,18 @@ static void FN(of_input)(const Job *job, const FN(Weight) *w, const float *start
         FN(times)(rows, w->out, w->in, job->x, w->forward, start, 0, out);
 }
 
+/* a[T B, in], for weight_grad, which may follow more than once; the unit packs as it goes. */
+static void FN(pack_side)(const Job *job, const float *a, ptrdiff_t in, float *packed) {
+    if (!job->unit) FN(pack)(a, in, 1, job->T * job->B, in, packed);
+}
+
 /* dW[out, in] = g^T a over all rows. */
-static void FN(weight_grad)(const Job *job, const FN(Weight) *w, const float *g, const float *a, float *packed, float *room, float *dw) {
+static void FN(weight_grad)(const Job *job, const FN(Weight) *w, const float *g, const float *a, const float *packed, float *room, float *dw) {
     const ptrdiff_t rows = job->T * job->B;
-    if (job->unit && job->unit->sum(w->out, w->in, rows, g, w->out, a, w->in, 0, dw, w->in, (char *)room)) return;
-    FN(pack)(a, w->in, 1, rows, w->in, packed);
-    FN(gemm)(w->out, w->in, rows, g, 1, w->out, packed, WIDTH, rows * WIDTH, NULL, 0, dw, w->in, room);
+    if (job->unit)
+        job->unit->sum(w->out, w->in, rows, g, w->out, a, w->in, 0, dw, w->in, (char *)room);
+    else
+        FN(gemm)(w->out, w->in, rows, g, 1, w->out, packed, WIDTH, rows * WIDTH, NULL, 0, dw, w->in, room);
 }
 
 #include "lstm.h"

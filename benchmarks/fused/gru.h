@@ -39,9 +39,12 @@ INLINE void FN(gru)(Job *job, ptrdiff_t parts, FN(GruPass) gate, FN(GruPass) mix
         for (ptrdiff_t row = 0; row < B; row++) gate_grad(job, &m, t, row);
         if (t) FN(times)(B, H, G, m.gates + t * B * G, U.backward, m.dh, H, m.dh);
     }
+    FN(pack_side)(job, job->x, I, packed);
     FN(weight_grad)(job, &W, m.gates, job->x, packed, room, job->dw[0]);
     FN(weight_grad)(job, &Wn, m.n, job->x, packed, room, job->dw[3]);
+    FN(pack_side)(job, job->h, H, packed);
     FN(weight_grad)(job, &U, m.gates, job->h, packed, room, job->dw[2]);
+    FN(pack_side)(job, m.gated, H, packed);
     FN(weight_grad)(job, &Un, m.n, m.gated, packed, room, job->dw[5]);
 }
 

@@ -29,5 +29,6 @@ static void FN(independent)(Job *job) {
             db[k] += g, du[k] += g * old[k];
         }
     }
+    FN(pack_side)(job, job->x, I, packed);
     FN(weight_grad)(job, &W, a, job->x, packed, room, job->dw[0]);
 }

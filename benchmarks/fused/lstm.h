@@ -38,7 +38,9 @@ INLINE void FN(lstm)(Job *job, ptrdiff_t parts, int apart, FN(Pass) forward, FN(
         for (ptrdiff_t row = 0; row < B; row++) backward(job, &m, t, row);
         if (t) FN(times)(B, H, G, m.inner + t * B * G, U.backward, job->cotangent + (t - 1) * B * H, H, m.dh);
     }
+    FN(pack_side)(job, job->x, I, packed);
     FN(weight_grad)(job, &W, m.outer, job->x, packed, room, job->dw[0]);
+    FN(pack_side)(job, job->h, H, packed);
     FN(weight_grad)(job, &U, m.inner, job->h, packed, room, job->dw[2]);
 }
 
