@@ -429,7 +429,7 @@ def test_bits_depend_neither_on_threads_nor_on_other_rows(kind, rng):
         layer.zero_grad()
         out, _ = layer(t)
         (out * g[:, rows]).sum().backward()
-        return [out.numpy(), t.grad.numpy(), layer.weight_hh_l0.grad.numpy()]
+        return [out.numpy(), t.grad.numpy(), *[weight.grad.numpy() for weight in layer.parameters()]]
 
     try:
         found = []
@@ -444,6 +444,27 @@ def test_bits_depend_neither_on_threads_nor_on_other_rows(kind, rng):
             assert np.array_equal(few[1], found[0][1][:, rows])
     finally:
         mg.set_num_threads(before)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("shape", [(), (1,), (H,), (1, 1), (1, H), (B, 1), (B, H)])
+def test_a_constant_of_any_shape_gets_the_sum_over_rows_and_time(shape, reverse, rng):
+    """Beside three operations, one of which hands its gradient on as it is, and in two uses that share one sum over time."""
+    w, v = (mg.tensor(rng.standard_normal(shape), requires_grad=True) for _ in range(2))
+    h, xs, cotangent = (mg.tensor(rng.standard_normal(s)) for s in ((B, H), (5, B, H), (5, B, H)))
+
+    def step(h, x):
+        h = mg.tanh(h * w + x) + w + v
+        return h, h
+
+    answers = []
+    for mode in ("compile", "eager"):
+        settings.mode = mode
+        h_n, out = mg.scan(step, h, xs, reverse=reverse)
+        assert mode == "eager" or mg.scan_report().compiled
+        answers.append([g.numpy() for g in mg.grad((out * cotangent).sum() + (h_n * 0.5).sum(), [w, v])])
+    agree(*answers)
+    assert all(g.shape == shape for g in answers[0])
 
 
 def test_the_number_of_threads_is_a_number():

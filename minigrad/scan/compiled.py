@@ -6,10 +6,10 @@ from typing import Any
 
 from .fuse import Stage, absorbed, stages_of
 from .hoist import CONST, LOOP, Division, divide, spare, use_once
-from .plan import Array, Layout, claim, copied, flops, place_of
+from .plan import Array, Layout, add_up, claim, copied, flops, place_of
 from .reuse import Pool
 from .rows import Buffer, Lowering, Ref
-from .sink import Backward, Sink, backward_of, feeds, needing
+from .sink import Backward, Sink, Total, backward_of, feeds, needing
 from .span import own_rows
 from .trace import Call, Trace, Untraceable, Value
 
@@ -200,14 +200,19 @@ class Plan:
             lines += listing(f"the backward loop, from the rules (gradients of ys: {', '.join(map(str, ys)) or 'none'})", mine.back.calls)
             lines += mine.loop.listing("the backward loop, as it runs")
             lines += ["after the loop, once for all time steps"]
-            lines += [f"  gradient of {sink.call.args[sink.position]!r} from {sink.call!r}" for sink, _ in mine.sinks] + [""]
+            lines += [f"  gradient of {sink.call.args[sink.position]!r} from {sink.call!r}" for sink, _ in mine.sinks]
+            lines += [
+                f"  gradient of {total.call.args[total.position]!r}, rows of total {array.key} added up" for total, array in mine.totals
+            ]
+            lines += [""]
         return "\n".join(lines)
 
     def counts(self) -> dict[str, int]:
         """What each pass did, for reports and tests."""
         shared = sum(len(stage.instructions) - 1 for stage in self.loop.stages)
         local = sum(1 for place in self.layout.places.values() if place.array is None) + len(self.loop.taken)
-        return {"hoist": self.division.moved, "sink": len(self.full.sinks) if self.records else 0, "fuse": shared, "plan": local}
+        gone = len(self.full.sinks) + len(self.full.totals) if self.records else 0
+        return {"hoist": self.division.moved, "sink": gone, "fuse": shared, "plan": local}
 
     def stacked(self, value: Value) -> tuple[Array, int, int, int, int]:
         """Where the value lies for all time steps, as `place_of` says it."""
@@ -250,8 +255,15 @@ class BackwardPlan:
         for g in (*back.carry, *back.ys):
             if g is not None:
                 lowering.source("cotangent", g.number, g)
+        summed: dict[Value, Array] = {}
+        wanted = {total.g for total in back.totals}
+        for value in wanted.intersection((*back.carry, *back.ys)):
+            summed[value] = add_up(lowering, layout, value, len(summed))
         for call in back.calls:
             lowering.lower(call)
+            if call.out in wanted:
+                summed[call.out] = add_up(lowering, layout, call.out, len(summed))
+        self.totals: list[tuple[Total, Array]] = [(total, summed[total.g]) for total in back.totals]
         taken: set[Buffer] = set()
         self.rings: list[Array | None] = []
         pairs: list[tuple[Buffer, Buffer] | None] = []

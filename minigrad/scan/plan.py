@@ -27,7 +27,7 @@ class Array:
 
     def __init__(self, index: int, kind: str, key: Any, steps: str, rows: int, width: int, dtype: Any) -> None:
         self.index = index
-        self.kind = kind  # input, cotangent, const, number: given; slots, stacked, ring, scratch: made
+        self.kind = kind  # input, cotangent, const, number: given; slots, stacked, ring, scratch: made; total: made, and 0 at first
         self.key = key
         self.steps = steps  # "T", "T+1", "2" or "1"
         self.rows = rows
@@ -102,6 +102,12 @@ class Layout:
         else:
             self.places[before] = Place(array, EVEN)
             self.places[after] = Place(array, ODD)
+        return array
+
+    def total(self, before: Buffer, after: Buffer) -> Array:
+        """One place for a sum over time, before and after a step."""
+        array = self.array("total", before.number, "1", self.rows, before.width, before.dtype)
+        self.places[before] = self.places[after] = Place(array, ABSOLUTE)
         return array
 
     def stack(self, buffer: Buffer) -> Array:
@@ -203,6 +209,14 @@ def copied(lowering: Lowering, ref: Ref, value: Value, width: int) -> Ref:
     """A copy of a value, which can be given any place."""
     out = lowering.result(value, width, value.dtype)
     return lowering.emit("copy", value.dtype, width, None, out, ref)
+
+
+def add_up(lowering: Lowering, layout: Layout, value: Value, number: int) -> Array:
+    """Add up a value of the loop over time, each row for itself, in total `number`."""
+    width = lowering.columns_of(value.shape)
+    before, after = Buffer("total", number, width, value.dtype), lowering.result(value, width)
+    lowering.emit("add", value.dtype, width, None, after, Ref(before, 0, width), lowering.place(value))
+    return layout.total(before, after.buffer)
 
 
 def flops(instructions: list[Instruction], depths: list[int]) -> int:

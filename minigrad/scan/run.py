@@ -8,9 +8,8 @@ import numpy as np
 
 from minigrad import random, threads
 from minigrad.errors import MutationError
-from minigrad.op import Into, bare
+from minigrad.op import bare
 from minigrad.ops import all_ops
-from minigrad.ops.shape import add_sum
 from minigrad.recording import is_recording, no_grad
 from minigrad.tape import Node, Rules, Tensor, entry, wrap
 
@@ -29,7 +28,6 @@ except ImportError:  # without compiled modules every scan runs as its loop, and
 
 OPS = all_ops()
 QUICK = 4e6  # floating operations that are done before anyone could miss the interpreter's lock
-CACHED = 262144  # bytes of a gradient that are worked on at a time where a few passes follow
 PIECE = 2e9  # floating operations between two looks for signals
 Env = dict[Value, Any]
 
@@ -147,12 +145,36 @@ def drawn(trace: Any, steps: int, reverse: bool) -> Env:
     return {value: Tensor(np.stack(arrays)) for value, arrays in zip(trace.draws, found, strict=True)}
 
 
-def memory(recipes: list[Any], env: Env, given: dict[tuple[str, int], Any], span: Even) -> list[Any]:
+class Totals:
+    """Sums over time of a scan that is played back, row by row: of all of it, or of several parts of it, one after the other."""
+
+    __slots__ = ("arrays", "owed")
+
+    def __init__(self) -> None:
+        self.arrays: dict[int, Any] = {}
+        self.owed: dict[int, tuple[Node, Any]] = {}  # whose gradients they are, and the sums before their rows are added up
+
+    def array(self, number: int, shape: tuple[int, ...], dtype: Any) -> Any:
+        """The sum so far."""
+        if number not in self.arrays:
+            self.arrays[number] = empty(shape, dtype)
+            self.arrays[number].fill(0)
+        return self.arrays[number]
+
+    def pay(self, table: Any) -> None:
+        """Add the rows up, to the gradients of the constants."""
+        for node, array in self.owed.values():
+            table.add(node, wrap(array, None), OPS["add"])
+
+
+def memory(recipes: list[Any], env: Env, given: dict[tuple[str, int], Any], span: Even, totals: Any = None) -> list[Any]:
     """The arrays of a loop."""
     arrays = []
     for kind, key, times, plus, rows, width, dtype in recipes:
         if kind in ("input", "cotangent"):
             array = dense(given[kind, key], dtype)
+        elif kind == "total":
+            array = totals.array(key, span.room(times, plus, rows, width), dtype)
         elif kind == "const":
             value, shape, size = key
             array = env[value]._array
@@ -244,7 +266,8 @@ def backward(plan: Plan, arrays: list[Any], env: Env, span: Even, parts: dict[in
     given = {("cotangent", number): g._array for number, g in parts.items()}
     if table.retain:
         arrays = [array.copy() if number in mine.loop.taken else array for number, array in enumerate(arrays)]
-    every = arrays + memory(mine.loop.recipes[len(arrays) :], env, given, span)
+    totals = Totals() if span.totals is None else span.totals
+    every = arrays + memory(mine.loop.recipes[len(arrays) :], env, given, span, totals)
     for number, ring in enumerate(mine.rings):
         if ring is not None:
             g = parts.get(number)
@@ -265,76 +288,51 @@ def backward(plan: Plan, arrays: list[Any], env: Env, span: Even, parts: dict[in
         if node is not None and sink.call.out in everywhere:
             g = wrap(stacked(every, place, span, sink.call.out.shape), None)
             into = table.buffer(node) if node.tick in table.totals else None
-            total = sunk(plan, sink, g, every, env, span, into)
+            gradient = sunk(plan, sink, g, every, env, span, into)
             if into is None:
-                table.add(node, total, plus)
+                table.add(node, gradient, plus)
+    for number, (total, array) in enumerate(mine.totals):
+        node = targets.get(("const", total.call.args[total.position]))
+        if node is not None and total.call.out in everywhere:
+            totals.owed[number] = node, every[array.index].reshape(total.call.out.shape)
+    if span.totals is None:
+        totals.pay(table)
 
 
 def sunk(plan: Plan, sink: Sink, g: Tensor, memory: list[Any], env: Env, span: Even, into: Any) -> Tensor:
-    """The gradient of a constant: its rule for all time steps at once, or for some at a time, and summed; added to `into` if there is one.
+    """The gradient of a product's constant: one sum over the rows of all time steps (or, without `sink`, of one step after the other),
+    added to `into` if there is one.
 
-    A product has one sum over all. What works element by element, and without `sink` everything, goes in parts that stay in the cache.
     Steps are added up in the order in which they are played back, each to the sum of those before: so it does not matter for the bits
     whether they come at once or in several calls.
     """
-    steps = len(g)
-    some = steps if "sink" in plan.passes else 1
-    if sink.call.op.broadcasts:
-        some = min(some, max(1, CACHED * steps // max(g.nbytes, 1)))
-    total = None if into is None else wrap(into, None)
-    starts = range(0, steps, some)
+    call, rule = sink.call, sink.call.op.rules[sink.position]
+    some = len(g) if "sink" in plan.passes else 1
+    starts = range(0, len(g), some)
     for t in starts if plan.reverse else reversed(starts):
-        times = slice(t, min(t + some, steps))
-        total = ruled(plan, sink, wrap(g._array[times], None), memory, env, span, times, total)
-    assert total is not None
-    return total
+        times = slice(t, t + some)
 
+        def value(arg: Any, times: slice = times) -> Any:
+            if not isinstance(arg, Value):
+                return arg
+            if plan.division.level[arg] == CONST:
+                return env[arg]
+            return in_order(stacked(memory, plan.stacked(arg), span, arg.shape)[times], plan.reverse)
 
-def ruled(plan: Plan, sink: Sink, g: Tensor, memory: list[Any], env: Env, span: Even, times: slice, total: Tensor | None) -> Tensor:
-    """The rule of a sink for some time steps, whose gradients are g, summed to the constant's shape and added to `total`."""
-    call, position = sink.call, sink.position
-    rule: Any = call.op.rules[position]
-    target = call.args[position]
-    turn = plan.reverse and isinstance(rule, Into)
+        def shape(arg: Value, times: slice = times) -> tuple[int, ...]:
+            return arg.shape if plan.division.level[arg] == CONST else (len(g._array[times]), *span.shape(arg.shape)[1:])
 
-    def value(arg: Any) -> Any:
-        if not isinstance(arg, Value):
-            return arg
-        if plan.division.level[arg] == CONST:
-            return span.beside(env[arg], call.out.shape, times) if call.op.broadcasts else env[arg]
-        return in_order(stacked(memory, plan.stacked(arg), span, arg.shape)[times], turn)
-
-    def shape(arg: Value) -> tuple[int, ...]:
-        return arg.shape if plan.division.level[arg] == CONST else (g.shape[0], *span.shape(arg.shape)[1:])
-
-    wanted = [given(name, call, in_order(g._array, turn), value, shape) for name in wants(rule)]
-    if isinstance(rule, Into) and total is not None:
-        rule.add(total._array, *map(bare, wanted))
-        return total
-    gradient: Tensor = (rule.rule if isinstance(rule, Into) else rule)(*wanted)
-    if gradient.dtype != target.dtype:
-        gradient = gradient.astype(target.dtype)
-    if gradient.ndim == len(target.shape):
-        return gradient
-    return wrap(added_up(gradient._array, target.shape, plan.reverse, None if total is None else total._array), None)
+        wanted = [given(name, call, in_order(g._array[times], plan.reverse), value, shape) for name in wants(rule)]
+        if into is None:
+            into = rule.rule(*wanted)._array
+        else:
+            rule.add(into, *map(bare, wanted))
+    return wrap(into, None)
 
 
 def in_order(rows: Any, turn: bool) -> Tensor:
     """Rows of all leading axes, in the other order if they are to be turned."""
     return wrap(rows[(slice(None, None, -1),) * (rows.ndim - 1)] if turn else rows, None)
-
-
-def added_up(parts: Any, shape: tuple[int, ...], reverse: bool, total: Any) -> Any:
-    """The sum of parts (n, ..., *shape), each first within itself: into a new array, or added to `total`."""
-    own = shape or (1,)
-    if parts.shape[parts.ndim - len(shape) :] != shape or not shape:
-        inside = (1,) * (parts.ndim - 1 - len(shape)) + shape
-        parts = OPS["sum_to"].body(parts, shape=(len(parts), *inside))
-    parts = parts.reshape(len(parts), -1, *own)[:: -1 if reverse else 1]
-    if total is None:
-        return OPS["sum_to"](wrap(parts, None), shape=own)._array.reshape(shape)
-    add_sum(total.reshape(own), parts)
-    return total
 
 
 def results(plan: Plan, env: Env, arrays: list[Any], span: Even, replay: Any) -> tuple[list[Tensor], list[Tensor]]:

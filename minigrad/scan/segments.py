@@ -23,7 +23,7 @@ from minigrad.walk import play_onto
 
 from .compiled import Plan
 from .replay import Replay, played
-from .run import NOTHING, SCAN, Env, check_kept, drawn, evaluate, result, versions
+from .run import NOTHING, SCAN, Env, Totals, check_kept, drawn, evaluate, result, versions
 from .span import Even
 from .trace import Value
 
@@ -64,6 +64,7 @@ class Segments:
         self.parts = parts  # in the order in which they run
         self.carries: list[list[Any]] = []  # before each
         self.states: list[Any] = []  # of the random numbers, before each
+        self.totals: Totals | None = None  # of the parts that have been played back
         self._replay = Replay(plan, env, span)
 
     @property
@@ -97,6 +98,7 @@ class Segments:
     def run(self, part: tuple[int, int], consts: Env, carry: list[Tensor], xs: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         """(last carry, ys) of the steps of one part."""
         plan, span = self.plan, self.span.part(*part)
+        span.totals = self.totals
         env = {**consts, **dict(zip(plan.trace.carry, carry, strict=True)), **dict(zip(plan.trace.xs, xs, strict=True))}
         return played(plan, env, span)[1:]
 
@@ -133,6 +135,7 @@ class Segments:
         """From the gradients `parts` of the results to those of carry, xs and constants."""
         plan, trace = self.plan, self.plan.trace
         first = len(trace.carry)
+        self.totals = Totals()
         begun = next(clock)
         with enable_grad():
             consts = self.consts()
@@ -157,6 +160,8 @@ class Segments:
                     if value not in found:
                         found[value] = np.zeros(self.env[value].shape, g.dtype)
                     found[value][rows] = g._array
+        self.totals.pay(table)
+        self.totals = None
         play_onto(table, [(tensor, None) for tensor in consts.values() if tensor.node is not None and tensor.node.tick > begun], [], begun)
         for value, g in [*zip(trace.carry, back, strict=True), *[(value, wrap(array, None)) for value, array in found.items()]]:
             if g is not None and value in parents:

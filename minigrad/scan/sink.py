@@ -1,8 +1,10 @@
 """The backward program, and sink: gradient work that feeds only weights leaves the loop.
 
 The program is traced from the rules of the operations, newest call first. A rule for an argument that the carry reaches becomes part
-of the backward loop. A rule for a constant is not run at each step: the gradient of its call's result is kept for all steps, and the
-rule then runs once with everything stacked along time: for a product, one product over T x B rows in place of T small ones and T sums.
+of the backward loop. The rule of a product for its constant is not run at each step: the gradient of the product is kept for all steps,
+and the rule then runs once with everything stacked along time, one product over T x B rows in place of T small ones and T sums. What
+works element by element does so in the loop for a constant too, while the numbers are in the cache: each row adds up its own over time,
+and the rows are added up in the end.
 """
 
 from __future__ import annotations
@@ -41,6 +43,17 @@ class Sink:
         return found + [arg for arg in args if isinstance(arg, Value)]
 
 
+class Total:
+    """A sum over time in the loop, row by row: of `g`, which the rule of `call` gives for the constant at `position`."""
+
+    __slots__ = ("call", "g", "position")
+
+    def __init__(self, call: Call, position: int, g: Value) -> None:
+        self.call = call
+        self.position = position
+        self.g = g
+
+
 class Backward:
     """The backward loop: calls that lead from the gradients of what a step gives to those of what it takes."""
 
@@ -52,6 +65,7 @@ class Backward:
         self.new_carry: list[Value | None] = []  # and that go out: of the carry before ...
         self.inputs: list[Value | None] = []  # ... and of what the loop reads
         self.sinks: list[Sink] = []
+        self.totals: list[Total] = []
         self.consts: list[Value] = []  # literals of the rules
         self.tensors: list[Tensor] = []
 
@@ -160,17 +174,21 @@ class Builder:
         for position, arg in enumerate(call.args):
             if not feeds(call, position, self.needs):
                 continue
-            if level[arg] == CONST:
+            rule = op.rules[position]
+            if level[arg] == CONST and isinstance(rule, Into):
                 self.back.sinks.append(Sink(call, position, g))
             elif op.name == "getitem" and columns(call) is not None:
                 start, stop = columns(call)  # type: ignore[misc]
                 self.totals.setdefault(arg, []).append((start, stop, g))
             else:
-                rule = op.rules[position]
                 rule = rule.rule if isinstance(rule, Into) else rule
                 arrived = self.tensor(g)
                 part = rule(*[given(name, call, arrived, self.stand_in, lambda arg: arg.shape) for name in wants(rule)])
-                if part is not None:
+                if part is None:
+                    continue
+                if level[arg] == CONST:
+                    self.back.totals.append(Total(call, position, self.value(part)))
+                else:
                     self.arrive(arg, part, op)
 
     def stand_in(self, arg: Any) -> Any:
@@ -261,7 +279,8 @@ def cotangent(builder: Builder, number: int, like: Value) -> Value:
 
 def trimmed(back: Backward) -> Backward:
     """Without the calls that lead nowhere."""
-    alive = {value for value in (*back.new_carry, *back.inputs) if value is not None} | {sink.g for sink in back.sinks}
+    alive = {value for value in (*back.new_carry, *back.inputs) if value is not None}
+    alive |= {sink.g for sink in back.sinks} | {total.g for total in back.totals}
     back.calls = living(back.calls, alive)
     back.once = living(back.once, alive)
     return back

@@ -19,12 +19,13 @@ from minigrad.tape import Tensor
 class Even:
     """All rows at every time: arrays are (T, rows, columns)."""
 
-    __slots__ = ("steps",)
+    __slots__ = ("steps", "totals")
     counts: Any = None
     tables: Any = None
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
+        self.totals: Any = None  # sums over time (run.py), where these are some of the steps of a scan
 
     def part(self, start: int, stop: int) -> Even:
         """Some of the time steps."""
@@ -64,10 +65,6 @@ class Even:
             memory = memory.reshape(self.steps, -1, array.width)
         return memory[shift : shift + self.steps]
 
-    def beside(self, constant: Any, shape: tuple[int, ...], times: slice) -> Any:
-        """A constant as it goes with some of what a value of that shape is for all times."""
-        return constant
-
     def fitted(self, call: Any, args: list[Any], t: int) -> list[Any]:
         """The arguments of a call of the step, as they go together at time t."""
         return args
@@ -84,7 +81,7 @@ class Even:
 class Ragged(Even):
     """Row b runs for `lengths[b]` steps; `counts[t]` rows run at time t: arrays are (N, columns)."""
 
-    __slots__ = ("before", "counts", "lengths", "row", "slots", "starts", "tables", "total")
+    __slots__ = ("before", "counts", "lengths", "slots", "starts", "tables", "total")
 
     def __init__(self, counts: Any, among: int | None = None) -> None:
         super().__init__(len(counts))
@@ -95,8 +92,8 @@ class Ragged(Even):
         self.starts = ends - self.counts
         self.slots = np.concatenate([[0], rows + self.starts])  # where the rows of each slot of a carry begin
         self.lengths = np.searchsorted(-self.counts, -np.arange(rows), "left")
-        self.row = np.arange(self.total) - np.repeat(self.starts, self.counts)  # the sequence of each row
-        self.before = np.repeat(self.slots[:-1], self.counts) + self.row  # the carry before each row
+        row = np.arange(self.total) - np.repeat(self.starts, self.counts)  # the sequence of each
+        self.before = np.repeat(self.slots[:-1], self.counts) + row  # the carry before each row
         self.tables = self.counts, self.starts, self.slots, np.cumsum(self.lengths)
 
     def part(self, start: int, stop: int) -> Ragged:
@@ -143,12 +140,6 @@ class Ragged(Even):
         if array.steps != "T+1":
             return memory
         return memory[len(memory) - self.total :] if shift else memory[self.before]
-
-    def beside(self, constant: Any, shape: tuple[int, ...], times: slice) -> Any:
-        """A constant as it goes with some rows of what a value of that shape is for all times."""
-        if own_rows(constant.shape, shape):
-            return constant[self.row[times]]
-        return constant
 
     def fitted(self, call: Any, args: list[Any], t: int) -> list[Any]:
         """The arguments of a call of the step: of constants with a row for each sequence, those that run at time t."""
