@@ -190,16 +190,11 @@ class Request:
         key, consts = self.known
         if key is None or settings.mode != "compile":
             return None
-        tensors = (*self.carry, *self.xs, *[const for const in consts if const is not None])
-        ins = tuple(
-            [
-                (tensor.shape if place < len(self.carry) else tensor.shape[1:], tensor.dtype, tensor.node is None)
-                for place, tensor in enumerate(tensors)
-            ]
-        )
         return (
             key,
-            ins,
+            tuple([(x.shape[1:], x.dtype, x.node is None) for x in self.xs]),
+            tuple([(one.shape, one.dtype, one.node is None) for one in self.carry]),
+            tuple([(const.shape, const.dtype, const.node is None) for const in consts if const is not None]),
             self.carry_kind,
             self.xs_kind,
             self.reverse,
