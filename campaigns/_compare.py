@@ -21,7 +21,7 @@ from minigrad.scan import reuse
 from minigrad.scan.tree import flatten
 
 scans: Any = sys.modules["minigrad.scan"]  # mg.scan is the function
-CLOSE, ALLOWED, NUDGES = 1e-12, 100.0, 5
+CLOSE, ALLOWED, NUDGES = 1e-12, 100.0, 20
 FLUSHED = 1e-37  # a compiled loop makes 0 of what float32, where a step casts to it, holds with fewer digits only: below 1.2e-38
 
 

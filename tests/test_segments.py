@@ -19,7 +19,7 @@ ENDING = [5, 5, 5, 4, 4, 3, 3, 3, 3, 1, 1, 1]  # rows that run at each time
 
 
 def user_scan(memory: Any, dtype: Any, reverse: bool, sizes: Any, used: str, draw: bool = False) -> list[Any]:
-    """Results and gradients of a scan of a user's step: a weight that is computed, a peephole, a bias, a number, masks."""
+    """Results and gradients of a scan of a user's step: a weight that is computed, a peephole, biases, a number, masks."""
     mg.manual_seed(0)
     rng = np.random.default_rng(1)
 
@@ -27,6 +27,7 @@ def user_scan(memory: Any, dtype: Any, reverse: bool, sizes: Any, used: str, dra
         return mg.tensor((rng.normal(size=shape) * 0.5).astype(dtype), requires_grad=True)
 
     W, U, bias, peephole, number, h, c = leaf(4 * H, N), leaf(4 * H, H), leaf(4 * H), leaf(H), leaf(), leaf(B, H), leaf(B, H)
+    V, shift = leaf(3, N), leaf(3)
     x = leaf(T, B, N) if sizes is None else leaf(sum(sizes), N)
 
     def step(carry: Any, x: mg.Tensor) -> Any:
@@ -37,15 +38,15 @@ def user_scan(memory: Any, dtype: Any, reverse: bool, sizes: Any, used: str, dra
             g = g * (mg.rand(B, H, dtype=dtype) > 0.3).astype(dtype)
         c = mg.sigmoid(f + peephole * c) * c + mg.sigmoid(i) * mg.tanh(g) * number
         h = mg.sigmoid(o) * mg.tanh(c)
-        return (h, c), (h, c * 2.0)
+        return (h, c), (h, c * 2.0, mg.linear(x, V, shift))
 
-    (h_n, c_n), (y, z) = mg.scan(step, (h, c), x, reverse=reverse, batch_sizes=sizes, memory=memory)
+    (h_n, c_n), (y, z, v) = mg.scan(step, (h, c), x, reverse=reverse, batch_sizes=sizes, memory=memory)
     assert mg.scan_report().compiled == COMPILED
-    ends = {"y": y, "z": z[3:7], "c": c_n}
+    ends = {"y": y, "z": z[3:7], "v": v, "c": c_n}
     loss = sum((ends[name] * mg.tensor(rng.normal(size=ends[name].shape).astype(dtype))).sum() for name in used)
     loss.backward()  # type: ignore[union-attr]
-    gradients = [tensor.grad for tensor in (W, U, bias, peephole, number, h, c, x)]
-    return [one if one is None else one.numpy() for one in (y, z, h_n, c_n, *gradients)]
+    gradients = [tensor.grad for tensor in (W, U, V, bias, shift, peephole, number, h, c, x)]
+    return [one if one is None else one.numpy() for one in (y, z, v, h_n, c_n, *gradients)]
 
 
 def same(a: Any, b: Any) -> bool:
@@ -53,7 +54,7 @@ def same(a: Any, b: Any) -> bool:
     return all((x is None) == (y is None) and (x is None or x.tobytes() == y.tobytes()) for x, y in zip(a, b, strict=True))
 
 
-@pytest.mark.parametrize("used", ["y", "c", "yc", "z", "yzc"])
+@pytest.mark.parametrize("used", ["y", "c", "yc", "z", "v", "yzvc"])
 @pytest.mark.parametrize("sizes", [None, ENDING], ids=["even", "ragged"])
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -86,7 +87,7 @@ def test_in_the_other_order_the_bits_would_differ(name: str, monkeypatch: pytest
         return kernel(*map(turned, args), **named)
 
     monkeypatch.setattr(operation, "kernel", other)
-    assert not same(user_scan(5, np.float32, False, None, "y"), user_scan("full", np.float32, False, None, "y"))
+    assert not same(user_scan(5, np.float32, False, None, "yv"), user_scan("full", np.float32, False, None, "yv"))
 
 
 LAYERS: dict[str, Any] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .fuse import Stage, absorbed, stages_of
-from .hoist import CONST, LOOP, Division, divide, spare, use_once
+from .hoist import CONST, LOOP, Division, divide, leave_biases, spare, use_once
 from .plan import Array, Layout, add_up, claim, copied, flops, place_of
 from .reuse import Pool
 from .rows import Buffer, Lowering, Ref
@@ -86,6 +86,7 @@ class Plan:
         self.division: Division = divide(trace, batch, "hoist" in passes, ragged)
         self.needs, self.carry_needs = needing(self.division, *map(list, wanted))
         use_once(self.division, self.needs)
+        leave_biases(self.division, self.needs, batch)
         for number, call in enumerate([*self.division.once, *self.division.ahead, *self.division.loop]):
             call.out.number = number
         self.records = bool(self.needs)

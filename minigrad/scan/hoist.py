@@ -38,6 +38,7 @@ class Division:
         self.ahead: list[Call] = []
         self.loop: list[Call] = []
         self.inputs: list[Value] = []  # read by the loop at time t: of xs, of draws, or results of `ahead`
+        self.biased: dict[Value, Call] = {}  # results of `ahead` whose bias gets its gradient from the loop
         self.new_carry: list[Value] = []
         self.ys: list[Value] = []
         self.level: dict[Value, int] = {}
@@ -165,6 +166,15 @@ def use_once(division: Division, needs: set[Value]) -> None:
                 division.once.append(again)
             used.add(arg)
         call.args = tuple(args)
+
+
+def leave_biases(division: Division, needs: set[Value], batch: int | None) -> None:
+    """Leave the gradients of biases to the loop, where it alone reads what they were added to: it adds them up as it goes (sink.py)."""
+    read = [value for call in division.ahead for value in call.values()] + division.ys
+    for call in division.ahead:
+        own = call.out in division.inputs and call.out not in read and (batch is None or call.out.shape[0] == batch)
+        if own and call.op.name == "linear" and call.recorded and call.args[2] in needs:
+            division.biased[call.out] = call
 
 
 def living(calls: list[Call], alive: set[Value]) -> list[Call]:

@@ -126,6 +126,8 @@ def ahead(plan: Plan, env: Env, span: Even) -> None:
     level = plan.division.level
     for call in plan.division.ahead:
         args = [env[arg] if isinstance(arg, Value) else arg for arg in call.args]
+        if call.out in plan.division.biased:
+            args[2] = wrap(args[2]._array, None)
         over = [isinstance(arg, Value) and level[arg] == INPUT for arg in call.args]
         if call.recorded or not is_recording():
             env[call.out] = over_time(call, args, over, span, plan.reverse)

@@ -44,7 +44,7 @@ class Sink:
 
 
 class Total:
-    """A sum over time in the loop, row by row: of `g`, which the rule of `call` gives for the constant at `position`."""
+    """A sum over time in the loop, row by row: of `g`, what the rule of `call` gives for the constant at `position` before it sums."""
 
     __slots__ = ("call", "g", "position")
 
@@ -255,6 +255,9 @@ def backward_of(division: Division, needs: set[Value], carry: list[bool], ys: li
                     builder.pull(call, total)
         back.new_carry = [builder.total(value) if wanted else None for value, wanted in zip(trace.carry, carry, strict=True)]
         back.inputs = [builder.total(value) if value in needs else None for value in division.inputs]
+        for value, g in zip(division.inputs, back.inputs, strict=True):
+            if g is not None and value in division.biased:
+                back.totals.append(Total(division.biased[value], 2, g))
     if builder.listener.reason:
         raise Untraceable(f"in a gradient rule, {builder.listener.reason}")
     found = builder.listener.trace
