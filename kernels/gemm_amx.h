@@ -40,7 +40,8 @@ enum {
     TERMS_FRESH = 128, /* the same where it is not, and columns of B */
     ROWS_FRESH = 256,
     COLUMNS_FRESH = 256,
-    PANEL = TERMS_FRESH / TERMS * SIX
+    PANEL = TERMS_FRESH / TERMS * SIX,
+    NEAR = 1 << 20 /* bytes of B that rows of tiles pass over: they stay in the second cache */
 };
 #define BLOCKS(count) (((count) + 31) / 32)
 
@@ -263,10 +264,12 @@ static AMX void plain_rows(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, S
 /* C = start + A B for rows and columns whose parts are packed: 32 of A `a_part` bytes from the next, 32 of B `b_part`. */
 static AMX void tiles(ptrdiff_t rows, int cut, ptrdiff_t columns, const char *a, ptrdiff_t a_part, const char *b, ptrdiff_t b_part,
                       ptrdiff_t blocks, Source start, ptrdiff_t start_row, float *c, ptrdiff_t c_row, Packing *beside, ptrdiff_t some) {
-    for (ptrdiff_t n = 0; n < columns; n += 32)
+    const ptrdiff_t wide = NEAR / (blocks * SIX) > 1 ? NEAR / (blocks * SIX) * 32 : 32;
+    for (ptrdiff_t left = 0; left < columns; left += wide)
         for (ptrdiff_t i = 0; i < rows; i += 32)
-            tile(rows - i, cut, columns - n, a + i / 32 * a_part, b + n / 32 * b_part, blocks, start ? start + i * start_row + n : NULL,
-                 start_row, c + i * c_row + n, c_row, beside, some);
+            for (ptrdiff_t n = left; n < columns && n < left + wide; n += 32)
+                tile(rows - i, cut, columns - n, a + i / 32 * a_part, b + n / 32 * b_part, blocks,
+                     start ? start + i * start_row + n : NULL, start_row, c + i * c_row + n, c_row, beside, some);
 }
 
 static AMX void amx_gemm(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const void *pa, ptrdiff_t a_row, ptrdiff_t a_k,
