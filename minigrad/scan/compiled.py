@@ -90,6 +90,7 @@ class Plan:
         for number, call in enumerate([*self.division.once, *self.division.ahead, *self.division.loop]):
             call.out.number = number
         self.records = bool(self.needs)
+        self.given = [*trace.carry, *trace.xs, *trace.consts]  # what a call brings
         if ragged:
             by_rows(self.division, batch, self.needs)
         self.forward()

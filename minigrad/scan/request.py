@@ -212,9 +212,7 @@ class Request:
 
     def play(self, plan: Any, tensors: list[Any], cached: bool) -> tuple[Tree, Tree]:
         """Run a plan with the tensors of this call."""
-        env: dict[Any, Any] = dict(zip(plan.trace.carry, self.carry, strict=True))
-        env.update(zip(plan.trace.xs, self.xs, strict=True))
-        env.update(zip(plan.trace.consts, tensors, strict=True))
+        env: dict[Any, Any] = dict(zip(plan.given, [*self.carry, *self.xs, *tensors], strict=True))
         if self.segments > 1 and plan.records and is_recording():
             last, every = Segments(plan, env, self.span, self.segments).forward()
         else:

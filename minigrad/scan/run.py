@@ -123,12 +123,12 @@ def apply(call: Call, args: list[Any]) -> Tensor:
 
 def ahead(plan: Plan, env: Env, span: Even) -> None:
     """The calls that run for all time steps at once."""
-    level = plan.division.level
-    for call in plan.division.ahead:
+    division = plan.division
+    for call in division.ahead:
         args = [env[arg] if isinstance(arg, Value) else arg for arg in call.args]
-        if call.out in plan.division.biased:
+        if call.out in division.biased:
             args[2] = wrap(args[2]._array, None)
-        over = [isinstance(arg, Value) and level[arg] == INPUT for arg in call.args]
+        over = [isinstance(arg, Value) and division.level[arg] == INPUT for arg in call.args]
         if call.recorded or not is_recording():
             env[call.out] = over_time(call, args, over, span, plan.reverse)
         else:
@@ -235,10 +235,11 @@ def readied(plan: Plan, env: Env, arrays: list[Any]) -> Any:
 
 def final(plan: Plan, arrays: list[Any], span: Even) -> list[Any]:
     """The last carry, in memory of its own."""
-    return [
-        span.end(arrays[slot.index], slot.steps == "2", plan.reverse).reshape(value.shape)
-        for slot, value in zip(plan.slots, plan.trace.carry, strict=True)
-    ]
+    ends = []
+    for slot, value in zip(plan.slots, plan.trace.carry, strict=True):
+        end = span.end(arrays[slot.index], slot.steps == "2", plan.reverse)
+        ends.append(end if end.shape == value.shape else end.reshape(value.shape))
+    return ends
 
 
 def stacked(arrays: list[Any], where: tuple[Array, int, int, int, int], span: Even, shape: tuple[int, ...]) -> Any:
