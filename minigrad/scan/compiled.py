@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .fuse import Stage, absorbed, stages_of
-from .hoist import CONST, LOOP, Division, divide, leave_biases, spare, use_once
+from .hoist import CONST, LOOP, Division, divide, leave_constants, spare, use_once
 from .plan import Array, Layout, add_up, claim, copied, flops, place_of
 from .reuse import Pool
 from .rows import Buffer, Lowering, Ref
@@ -86,7 +86,7 @@ class Plan:
         self.division: Division = divide(trace, batch, "hoist" in passes, ragged)
         self.needs, self.carry_needs = needing(self.division, *map(list, wanted))
         use_once(self.division, self.needs)
-        leave_biases(self.division, self.needs, batch)
+        leave_constants(self.division, self.needs, batch)
         for number, call in enumerate([*self.division.once, *self.division.ahead, *self.division.loop]):
             call.out.number = number
         self.records = bool(self.needs)
@@ -176,7 +176,7 @@ class Plan:
             return set()
         back = backward_of(self.division, self.needs, self.carry_needs, [True] * len(self.division.ys))
         self.full = back
-        read = {value for call in back.calls for value in call.values()} | {value for sink in back.sinks for value in sink.reads()}
+        read = {value for call in back.calls for value in call.values()} | {sink.call.args[0] for sink in back.sinks}
         read |= {value for value in (*back.new_carry, *back.inputs) if value is not None}
         return {value for value in read if value in self.lowering.refs}
 
@@ -305,10 +305,9 @@ class BackwardPlan:
             if (array.kind == "stacked" or array in ours) and array not in shown and array.rows == plan.rows
         }
         for sink, _ in self.sinks:
-            for value in sink.reads():
-                if value in plan.lowering.refs:
-                    array, _, start, width, _ = plan.stacked(value)
-                    found.get(array, []).append((start, start + width))
+            if sink.call.args[0] in plan.lowering.refs:
+                array, _, start, width, _ = plan.stacked(sink.call.args[0])
+                found.get(array, []).append((start, start + width))
         return found
 
     def keep_readable(self, plan: Plan, lowering: Lowering, layout: Layout, value: Value) -> None:

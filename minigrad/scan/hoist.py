@@ -38,7 +38,7 @@ class Division:
         self.ahead: list[Call] = []
         self.loop: list[Call] = []
         self.inputs: list[Value] = []  # read by the loop at time t: of xs, of draws, or results of `ahead`
-        self.biased: dict[Value, Call] = {}  # results of `ahead` whose bias gets its gradient from the loop
+        self.left: dict[Value, Call] = {}  # results of `ahead` whose weight and bias get their gradients from the loop's
         self.new_carry: list[Value] = []
         self.ys: list[Value] = []
         self.level: dict[Value, int] = {}
@@ -168,13 +168,16 @@ def use_once(division: Division, needs: set[Value]) -> None:
         call.args = tuple(args)
 
 
-def leave_biases(division: Division, needs: set[Value], batch: int | None) -> None:
-    """Leave the gradients of biases to the loop, where it alone reads what they were added to: it adds them up as it goes (sink.py)."""
+def leave_constants(division: Division, needs: set[Value], batch: int | None) -> None:
+    """Leave the gradients of weight and bias to the loop, where it alone reads their product: they go the way of those in it (sink.py)."""
     read = [value for call in division.ahead for value in call.values()] + division.ys
     for call in division.ahead:
-        own = call.out in division.inputs and call.out not in read and (batch is None or call.out.shape[0] == batch)
-        if own and call.op.name == "linear" and call.recorded and call.args[2] in needs:
-            division.biased[call.out] = call
+        if call.op.name not in ("linear", "matmul") or not call.recorded or call.out not in division.inputs or call.out in read:
+            continue
+        x, weight = call.args[:2]
+        rows = batch is None or call.out.shape[0] == batch
+        if rows and len(weight.shape) == 2 and x.dtype == weight.dtype and any(arg in needs for arg in call.args[1:]):
+            division.left[call.out] = call
 
 
 def living(calls: list[Call], alive: set[Value]) -> list[Call]:

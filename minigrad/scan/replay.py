@@ -11,6 +11,7 @@ from minigrad.tape import Node, Rules, Tensor, clock, entry, wrap
 from minigrad.walk import walk
 
 from .compiled import Plan
+from .hoist import over_time
 from .run import RESULT, Env, ahead, apply, drawn, forward, results
 from .span import Even, Running
 from .steps import Steps
@@ -93,9 +94,9 @@ class Replay:
 
             carry = [aliases[value] for value in self.plan.trace.carry]
             inputs = {value: aliases[value] for value in self.plan.division.inputs}
-            for value, call in self.plan.division.biased.items():  # ran ahead with a bias that had no place on the tape
-                bias = alias(call.args[2], self.env[call.args[2]], 0)
-                inputs[value] = OPS["add"](inputs[value], OPS["sub"](bias, bias._array))
+            for value, call in self.plan.division.left.items():  # ran ahead with constants that had no place on the tape
+                args = [arg if arg is None else alias(arg, self.env[arg], 0) for arg in call.args]
+                inputs[value] = over_time(call, args, [True, False, False], self.span, self.plan.reverse)
             last, ys = unrolled(self.plan, self.env, self.span, carry, inputs, alias)
             outputs, seeds = [], []
             for number, g in parts.items():

@@ -14,11 +14,11 @@ from minigrad.recording import is_recording, no_grad
 from minigrad.tape import Node, Rules, Tensor, entry, wrap
 
 from .compiled import Loop, Plan
-from .hoist import CONST, INPUT, over_time
+from .hoist import INPUT, over_time
 from .plan import Array
-from .sink import Sink, given
+from .sink import Sink
 from .span import Even
-from .trace import Call, Value, wants
+from .trace import Call, Value
 
 try:
     from minigrad._matmul import dense, empty, packed  # type: ignore[import-not-found]
@@ -126,8 +126,8 @@ def ahead(plan: Plan, env: Env, span: Even) -> None:
     division = plan.division
     for call in division.ahead:
         args = [env[arg] if isinstance(arg, Value) else arg for arg in call.args]
-        if call.out in division.biased:
-            args[2] = wrap(args[2]._array, None)
+        if call.out in division.left:
+            args[1:] = [arg if arg is None else arg.detach() for arg in args[1:]]
         over = [isinstance(arg, Value) and division.level[arg] == INPUT for arg in call.args]
         if call.recorded or not is_recording():
             env[call.out] = over_time(call, args, over, span, plan.reverse)
@@ -289,7 +289,7 @@ def backward(plan: Plan, arrays: list[Any], env: Env, span: Even, parts: dict[in
     for (sink, _), place in zip(mine.sinks, mine.sink_places, strict=True):
         node = targets.get(("const", sink.call.args[sink.position]))
         if node is not None and sink.call.out in everywhere:
-            g = wrap(stacked(every, place, span, sink.call.out.shape), None)
+            g = stacked(every, place, span, sink.call.out.shape)
             into = table.buffer(node) if node.tick in table.totals else None
             gradient = sunk(plan, sink, g, every, env, span, into)
             if into is None:
@@ -302,7 +302,7 @@ def backward(plan: Plan, arrays: list[Any], env: Env, span: Even, parts: dict[in
         totals.pay(table)
 
 
-def sunk(plan: Plan, sink: Sink, g: Tensor, memory: list[Any], env: Env, span: Even, into: Any) -> Tensor:
+def sunk(plan: Plan, sink: Sink, g: Any, memory: list[Any], env: Env, span: Even, into: Any) -> Tensor:
     """The gradient of a product's constant: one sum over the rows of all time steps (or, without `sink`, of one step after the other),
     added to `into` if there is one.
 
@@ -310,22 +310,13 @@ def sunk(plan: Plan, sink: Sink, g: Tensor, memory: list[Any], env: Env, span: E
     whether they come at once or in several calls.
     """
     call, rule = sink.call, sink.call.op.rules[sink.position]
+    rows, weight = call.args[:2]
+    x = env[rows]._array if call.out in plan.division.left else stacked(memory, plan.stacked(rows), span, rows.shape)
     some = len(g) if "sink" in plan.passes else 1
     starts = range(0, len(g), some)
     for t in starts if plan.reverse else reversed(starts):
-        times = slice(t, t + some)
-
-        def value(arg: Any, times: slice = times) -> Any:
-            if not isinstance(arg, Value):
-                return arg
-            if plan.division.level[arg] == CONST:
-                return env[arg]
-            return in_order(stacked(memory, plan.stacked(arg), span, arg.shape)[times], plan.reverse)
-
-        def shape(arg: Value, times: slice = times) -> tuple[int, ...]:
-            return arg.shape if plan.division.level[arg] == CONST else (len(g._array[times]), *span.shape(arg.shape)[1:])
-
-        wanted = [given(name, call, in_order(g._array[times], plan.reverse), value, shape) for name in wants(rule)]
+        named = {"g": in_order(g[t : t + some], plan.reverse), call.op.arguments[0]: in_order(x[t : t + some], plan.reverse)}
+        wanted = [named.get(name, weight.shape) for name in sink.names]
         if into is None:
             into = rule.rule(*wanted)._array
         else:
@@ -375,7 +366,7 @@ def node_of(plan: Plan, env: Env, arrays: list[Any], span: Even, replay: Any) ->
         tensor = env[value]
         if tensor.node is not None and (where[0] != "carry" or plan.carry_needs[where[1]]):
             targets[where] = tensor.node
-    cells = versions([env[value] for _, value in named])
+    cells = versions([env[value] for _, value in named] + [env[call.args[0]] for call in plan.division.left.values()])
     return entry(NOTHING, ScanRules(plan, targets, replay), tuple(targets.values()), (arrays, env, span), cells)
 
 

@@ -25,22 +25,15 @@ OPS = all_ops()
 
 
 class Sink:
-    """One rule that runs after the loop: of `call`, for the constant at `position`, from the gradient `g` of the call's result."""
+    """The rule of a product that runs after the loop: of `call`, for the constant at `position`, from the gradient `g` of the product."""
 
-    __slots__ = ("call", "g", "position")
+    __slots__ = ("call", "g", "names", "position")
 
     def __init__(self, call: Call, position: int, g: Value) -> None:
         self.call = call
         self.position = position
         self.g = g
-
-    def reads(self) -> list[Value]:
-        """The values of the loop that the rule asks for, besides g."""
-        names = wants(self.call.op.rules[self.position])
-        arguments = self.call.op.arguments
-        found = [self.call.out] if "out" in names else []
-        args = [self.call.args[arguments.index(name)] for name in names if name in arguments]
-        return found + [arg for arg in args if isinstance(arg, Value)]
+        self.names = wants(call.op.rules[position])  # g, the rows, and maybe the constant's shape
 
 
 class Total:
@@ -183,7 +176,7 @@ class Builder:
             else:
                 rule = rule.rule if isinstance(rule, Into) else rule
                 arrived = self.tensor(g)
-                part = rule(*[given(name, call, arrived, self.stand_in, lambda arg: arg.shape) for name in wants(rule)])
+                part = rule(*[given(name, call, arrived, self.stand_in) for name in wants(rule)])
                 if part is None:
                     continue
                 if level[arg] == CONST:
@@ -196,8 +189,8 @@ class Builder:
         return self.tensor(arg) if isinstance(arg, Value) else arg
 
 
-def given(name: str, call: Call, g: Any, value: Callable[[Any], Any], shape: Callable[[Value], tuple[int, ...]]) -> Any:
-    """What a rule of `call` calls `name`: `value` finds an argument or the result, `shape` the shape of an argument."""
+def given(name: str, call: Call, g: Any, value: Callable[[Any], Any]) -> Any:
+    """What a rule of `call` calls `name`; `value` finds an argument or the result."""
     op = call.op
     if name == "g":
         return g
@@ -208,7 +201,7 @@ def given(name: str, call: Call, g: Any, value: Callable[[Any], Any], shape: Cal
     if name in op.arguments:
         return value(call.args[op.arguments.index(name)])
     arg = call.args[op.arguments.index(name.removesuffix("_shape"))]
-    return shape(arg) if isinstance(arg, Value) else np.shape(arg)
+    return arg.shape if isinstance(arg, Value) else np.shape(arg)
 
 
 def columns(call: Call) -> tuple[int, int] | None:
@@ -256,8 +249,12 @@ def backward_of(division: Division, needs: set[Value], carry: list[bool], ys: li
         back.new_carry = [builder.total(value) if wanted else None for value, wanted in zip(trace.carry, carry, strict=True)]
         back.inputs = [builder.total(value) if value in needs else None for value in division.inputs]
         for value, g in zip(division.inputs, back.inputs, strict=True):
-            if g is not None and value in division.biased:
-                back.totals.append(Total(division.biased[value], 2, g))
+            if g is not None and value in division.left:
+                call = division.left[value]
+                if call.args[1] in needs:
+                    back.sinks.append(Sink(call, 1, g))
+                if call.args[-1] in needs and len(call.args) > 2:
+                    back.totals.append(Total(call, 2, g))
     if builder.listener.reason:
         raise Untraceable(f"in a gradient rule, {builder.listener.reason}")
     found = builder.listener.trace
