@@ -12,15 +12,20 @@
 
 #pragma once
 
+/* Rows that are summed over: `count` of them, from number `first` on, `group` one behind the other and `apart` from group to group. */
+typedef struct {
+    ptrdiff_t count, first, group, apart;
+} Terms;
+
 /* What a matrix unit offers beyond Gemm. */
 typedef struct {
     Gemm gemm;
     ptrdiff_t room; /* bytes that `sum` wants to work in */
-    /* C[rows, columns] = A^T B, or that added to C, over `depth` rows of A and B, `a_row` and `b_row` elements apart. 0: there is an
-     * infinity or a NaN, and C is not the result. */
-    int (*sum)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const float *a, ptrdiff_t a_row, const float *b, ptrdiff_t b_row,
-               int more, float *c, ptrdiff_t c_row, char *buffer);
-    void (*turn)(ptrdiff_t rows, ptrdiff_t columns, const float *a, float *out); /* out = A^T */
+    /* C[rows, columns] = A^T B, or that added to C, over rows of A and B, `a_row` and `b_row` elements apart; groups of them are multiples
+     * of 16. 0: there is an infinity or a NaN, and C is not the result. */
+    int (*sum)(ptrdiff_t rows, ptrdiff_t columns, Terms terms, const float *a, ptrdiff_t a_row, const float *b, ptrdiff_t b_row, int more,
+               float *c, ptrdiff_t c_row, char *buffer);
+    void (*turn)(ptrdiff_t rows, ptrdiff_t columns, const float *a, const float *more, float *out); /* out = (A + more)^T; more or NULL */
 } Unit;
 
 #if HAVE_AMX
@@ -106,44 +111,54 @@ static AMX inline void four(Source from, ptrdiff_t row, ptrdiff_t column, ptrdif
     }
 }
 
-/* An eighth of 32 columns of B over 32 terms, SIX bytes in all: a row of a tile holds terms k and k + 16 by turns. */
-static AMX inline void pack_columns(Source b, ptrdiff_t b_row, ptrdiff_t b_column, ptrdiff_t depth, ptrdiff_t columns, char *to,
+/* An eighth of 32 columns of B over 32 terms, SIX bytes in all: a row of a tile holds terms k and k + 16 by turns. `far` is term 16. */
+static AMX inline void pack_columns(Source b, Source far, ptrdiff_t b_row, ptrdiff_t b_column, ptrdiff_t depth, ptrdiff_t columns, char *to,
                                     ptrdiff_t eighth, __m512 *sum) {
     const ptrdiff_t i = eighth % 4 * 4, n = eighth / 4 * 16;
     __m512 x[4], y[4];
     four(b + i * b_row + n * b_column, b_row, b_column, depth - i, columns - n, x);
-    four(b + (i + 16) * b_row + n * b_column, b_row, b_column, depth - i - 16, columns - n, y);
+    four(far + i * b_row + n * b_column, b_row, b_column, depth - i - 16, columns - n, y);
     UNROLL for (int j = 0; j < 4; j++) in_parts(x[j], y[j], to + n / 16 * TILE + 64 * (i + j), 2 * TILE, sum);
 }
 
 /* An eighth of 32 rows of A over 32 terms, in the same way. */
-static AMX inline void pack_rows(Source a, ptrdiff_t a_row, ptrdiff_t a_k, ptrdiff_t rows, ptrdiff_t depth, char *to, ptrdiff_t eighth,
+static AMX inline void pack_rows(Source a, Source far, ptrdiff_t a_row, ptrdiff_t a_k, ptrdiff_t rows, ptrdiff_t depth, char *to, ptrdiff_t eighth,
                                  __m512 *sum) {
     const ptrdiff_t i = 4 * eighth;
     __m512 x[4], y[4];
     if (i >= rows) return;
     four(a + i * a_row, a_row, a_k, rows - i, depth, x);
-    four(a + i * a_row + 16 * a_k, a_row, a_k, rows - i, depth - 16, y);
+    four(far + i * a_row, a_row, a_k, rows - i, depth - 16, y);
     UNROLL for (int j = 0; j < 4; j++) in_parts(x[j], y[j], to + i / 16 * TILE + 64 * (i % 16 + j), 2 * TILE, sum);
 }
 
 /* Matrices A and B with a row for each term, on their way into tiles as A^T and B: an eighth of 32 by 32 at a time. */
 typedef struct {
     Source a, b;
-    ptrdiff_t a_row, b_row, rows, columns, terms;
+    ptrdiff_t a_row, b_row, rows, columns;
+    Terms terms;
     char *to_a, *to_b;
-    ptrdiff_t term, group, eighth; /* what is next */
+    ptrdiff_t term, group, eighth; /* what is next ... */
+    ptrdiff_t near, far;           /* ... and the rows of its first term and of the 16th behind that */
     __m512 sum;
 } Packing;
 
+/* The place of a term among all rows. */
+static inline ptrdiff_t place_of(Terms terms, ptrdiff_t term) {
+    term += terms.first;
+    return term / terms.group * terms.apart + term % terms.group;
+}
+
 static AMX inline int pack_next(Packing *p) {
-    const ptrdiff_t t = p->term, left = p->terms - t, i = 32 * p->group, n = i - 32 * BLOCKS(p->rows);
+    const ptrdiff_t t = p->term, left = p->terms.count - t, i = 32 * p->group, n = i - 32 * BLOCKS(p->rows);
     if (left <= 0) return 0;
+    if (i == 0 && p->eighth == 0) p->near = place_of(p->terms, t), p->far = place_of(p->terms, t + 16);
     if (n < 0)
-        pack_rows(p->a + i + t * p->a_row, 1, p->a_row, p->rows - i, left, p->to_a + i / 32 * PANEL + t / TERMS * SIX, p->eighth, &p->sum);
+        pack_rows(p->a + i + p->near * p->a_row, p->a + i + p->far * p->a_row, 1, p->a_row, p->rows - i, left,
+                  p->to_a + i / 32 * PANEL + t / TERMS * SIX, p->eighth, &p->sum);
     else
-        pack_columns(p->b + n + t * p->b_row, p->b_row, 1, left, p->columns - n, p->to_b + n / 32 * PANEL + t / TERMS * SIX, p->eighth,
-                     &p->sum);
+        pack_columns(p->b + n + p->near * p->b_row, p->b + n + p->far * p->b_row, p->b_row, 1, left, p->columns - n,
+                     p->to_b + n / 32 * PANEL + t / TERMS * SIX, p->eighth, &p->sum);
     if (++p->eighth == 8) {
         p->eighth = 0;
         if (n + 32 >= p->columns) p->group = 0, p->term += TERMS;
@@ -287,7 +302,7 @@ static AMX void amx_gemm(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, con
             for (ptrdiff_t i = 0; i < some; i += 32)
                 for (ptrdiff_t t = 0; t < terms; t += TERMS)
                     for (ptrdiff_t eighth = 0; eighth < 8; eighth++)
-                        pack_rows(a + i * a_row + (k + t) * a_k, a_row, a_k, some - i, terms - t,
+                        pack_rows(a + i * a_row + (k + t) * a_k, a + i * a_row + (k + t + 16) * a_k, a_row, a_k, some - i, terms - t,
                                   (char *)buffer + (i / 32 * blocks + t / TERMS) * SIX, eighth, &sum);
             tiles(some, rows < 32, columns, (char *)buffer, blocks * SIX, (const char *)b + k / TERMS * SIX, b_part, blocks, k ? c : start,
                   k ? c_row : start_row, c, c_row, NULL, 0);
@@ -317,26 +332,26 @@ static inline Stretch following(Stretch s, ptrdiff_t rows, ptrdiff_t columns, pt
     return s;
 }
 
-static AMX inline Packing packing(const Stretch *s, Source a, ptrdiff_t a_row, Source b, ptrdiff_t b_row, __m512 sum) {
-    Packing p = {a + s->top + s->term * a_row, b + s->left + s->term * b_row, a_row, b_row, s->left ? 0 : s->rows, s->columns, s->terms,
-                 s->a, s->b, 0, 0, 0, sum};
+static AMX inline Packing packing(const Stretch *s, Source a, ptrdiff_t a_row, Source b, ptrdiff_t b_row, Terms terms, __m512 sum) {
+    const Terms these = {s->terms, terms.first + s->term, terms.group, terms.apart};
+    Packing p = {a + s->top, b + s->left, a_row, b_row, s->left ? 0 : s->rows, s->columns, these, s->a, s->b, 0, 0, 0, 0, 0, sum};
     return p;
 }
 
-static AMX int amx_sum(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, Source a, ptrdiff_t a_row, Source b, ptrdiff_t b_row,
-                       int more, float *c, ptrdiff_t c_row, char *buffer) {
+static AMX int amx_sum(ptrdiff_t rows, ptrdiff_t columns, Terms terms, Source a, ptrdiff_t a_row, Source b, ptrdiff_t b_row, int more,
+                       float *c, ptrdiff_t c_row, char *buffer) {
     Stretch now = {.top = 0};
-    now = following(now, rows, columns, depth, buffer);
-    Packing next = packing(&now, a, a_row, b, b_row, _mm512_setzero_ps());
+    now = following(now, rows, columns, terms.count, buffer);
+    Packing next = packing(&now, a, a_row, b, b_row, terms, _mm512_setzero_ps());
     while (pack_next(&next)) continue;
     begin_tiles(32);
     while (now.rows > 0) { /* multiplies one stretch and packs the next one */
-        const Stretch then = following(now, rows, columns, depth, buffer);
+        const Stretch then = following(now, rows, columns, terms.count, buffer);
         const ptrdiff_t turns = BLOCKS(now.rows) * BLOCKS(now.columns) * BLOCKS(now.terms);
         ptrdiff_t work = 0;
         if (then.rows > 0) {
-            next = packing(&then, a, a_row, b, b_row, next.sum);
-            work = 8 * (BLOCKS(next.rows) + BLOCKS(next.columns)) * BLOCKS(next.terms);
+            next = packing(&then, a, a_row, b, b_row, terms, next.sum);
+            work = 8 * (BLOCKS(next.rows) + BLOCKS(next.columns)) * BLOCKS(then.terms);
         }
         float *to = c + now.top * c_row + now.left;
         tiles(now.rows, 0, now.columns, now.a, PANEL, now.b, PANEL, BLOCKS(now.terms), more || now.term ? to : NULL, c_row, to, c_row,
@@ -348,13 +363,15 @@ static AMX int amx_sum(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, Sourc
     return !has_nan(next.sum);
 }
 
-static AMX void amx_turn(ptrdiff_t rows, ptrdiff_t columns, Source a, float *out) {
+static AMX void amx_turn(ptrdiff_t rows, ptrdiff_t columns, Source a, Source more, float *out) {
     for (ptrdiff_t i = 0; i < rows; i += 16)
         for (ptrdiff_t j = 0; j < columns; j += 4) {
             const __mmask16 there = (__mmask16)((1 << at_most(rows - i, 16)) - 1);
-            __m512 x[4];
+            __m512 x[4], y[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
             four(a + i * columns + j, 1, columns, columns - j, rows - i, x);
-            for (ptrdiff_t q = 0; q < 4 && j + q < columns; q++) _mm512_mask_storeu_ps(out + (j + q) * rows + i, there, x[q]);
+            if (more) four(more + i * columns + j, 1, columns, columns - j, rows - i, y);
+            for (ptrdiff_t q = 0; q < 4 && j + q < columns; q++)
+                _mm512_mask_storeu_ps(out + (j + q) * rows + i, there, more ? _mm512_add_ps(x[q], y[q]) : x[q]);
         }
 }
 
@@ -364,8 +381,8 @@ static AMX int amx_pack(const void *b, ptrdiff_t b_row, ptrdiff_t b_column, ptrd
     for (ptrdiff_t n = 0; n < columns; n += 32)
         for (ptrdiff_t k = 0; k < depth; k += TERMS)
             for (ptrdiff_t eighth = 0; eighth < 8; eighth++)
-                pack_columns((Source)b + k * b_row + n * b_column, b_row, b_column, depth - k, columns - n,
-                             (char *)out + n / 32 * panel + k / TERMS * SIX, eighth, &sum);
+                pack_columns((Source)b + k * b_row + n * b_column, (Source)b + (k + 16) * b_row + n * b_column, b_row, b_column, depth - k,
+                             columns - n, (char *)out + n / 32 * panel + k / TERMS * SIX, eighth, &sum);
     return !has_nan(sum);
 }
 

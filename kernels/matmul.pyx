@@ -29,12 +29,15 @@ cdef extern from "gemm.h" nogil:
     const Gemm* gemm_instances[4][2]
     const int AMX_ISA
 
+    ctypedef struct Terms:
+        ptrdiff_t count, first, group, apart
+
     ctypedef struct Unit:  # of the processor, for products of float32
         Gemm gemm
         ptrdiff_t room
-        bint (*sum)(ptrdiff_t, ptrdiff_t, ptrdiff_t, const float*, ptrdiff_t, const float*, ptrdiff_t, bint, float*, ptrdiff_t,
+        bint (*sum)(ptrdiff_t, ptrdiff_t, Terms, const float*, ptrdiff_t, const float*, ptrdiff_t, bint, float*, ptrdiff_t,
                     char*) noexcept nogil
-        void (*turn)(ptrdiff_t, ptrdiff_t, const float*, float*) noexcept nogil
+        void (*turn)(ptrdiff_t, ptrdiff_t, const float*, const float*, float*) noexcept nogil
 
     const Unit* amx_unit
 

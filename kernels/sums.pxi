@@ -11,6 +11,9 @@ cdef struct Sum:  # A^T B on a matrix unit, rows from the last to the first
     ptrdiff_t columns
     bint more                # added to what is in `out`
     bint tall                # parts are of the sum's rows, else of its columns
+    int halves               # 2: each group of rows is cut in two, for two sums
+    ptrdiff_t group          # rows that a sum takes of each group
+    ptrdiff_t terms          # and of all
     ptrdiff_t piece          # rows of A and B between two looks for signals
     char* out
     char* room
@@ -42,8 +45,9 @@ def part_of_sums(rows, whole):
 def steps_together(ptrdiff_t rows, ptrdiff_t steps, list weights):
     """The number of time steps, of so many rows each, at whose multiples the sums for these weights can be cut and give the same bits."""
     cdef ptrdiff_t together = 1
+    cdef ptrdiff_t each = rows // 2 if rows % TILE == 0 else rows  # of a batch that is summed in halves
     cdef double size = sum([w.size for w in weights if w.ndim > 1 and w.dtype == numpy.float32])  # some may be summed for as one
-    while isa_number() == AMX_ISA and 2.0 * rows * steps * size >= WORTH and rows * together % TILE:
+    while isa_number() == AMX_ISA and 2.0 * rows * steps * size >= WORTH and each * together % TILE:
         together *= 2
     return together
 
@@ -67,60 +71,113 @@ cdef bint by_unit(cnp.ndarray a, const Product* p):
 
 
 cdef void part_of_sum(void* task, int k) noexcept nogil:
-    """Part k of the sum, piece by piece."""
+    """Part k of the sum; where there are two, the first parts do the one with the first rows of each group, as they did in the loop."""
     cdef Sum* s = <Sum*>task
+    cdef int half, each = max(s.count // s.halves, 1)
+    for half in range(s.halves):
+        if s.count == 1 or k // each == half:
+            part_of_half(s, half, k % each, each, k)
+
+
+cdef void part_of_half(Sum* s, int half, int j, int each, int k) noexcept nogil:
+    """Part j of `each` of one of the sums, piece by piece."""
     cdef Matrix a = s.product.a, b = s.product.b
     cdef ptrdiff_t across = s.rows if s.tall else s.columns, tiles = (across + TILE - 1) // TILE
-    cdef ptrdiff_t first = tiles * k // s.count * TILE, last = min(tiles * (k + 1) // s.count * TILE, across)
-    cdef ptrdiff_t top = first if s.tall else 0, left = 0 if s.tall else first, row = 0, some
+    cdef ptrdiff_t first = tiles * j // each * TILE, last = min(tiles * (j + 1) // each * TILE, across), row = 0
+    cdef ptrdiff_t top = first if s.tall else 0, left = 0 if s.tall else first
     cdef ptrdiff_t rows = last - first if s.tall else s.rows, columns = s.columns if s.tall else last - first
-    while row < a.rows and first < last and not s.stop and not s.refused:
-        some = min(s.piece, a.rows - row)
-        if not amx_unit.sum(rows, columns, some, <const float*>a.data + row * a.row + top, a.row, <const float*>b.data + row * b.row + left,
-                            b.row, s.more or row > 0, <float*>s.out + top * s.columns + left, s.columns, s.room + k * amx_unit.room):
+    cdef ptrdiff_t begin = s.group * (s.halves - 1 - half if a.row < 0 else half)  # rows that run backwards begin with the last
+    cdef const float* left_side = <const float*>a.data + begin * a.row + top
+    cdef const float* right_side = <const float*>b.data + begin * b.row + left
+    cdef float* out = <float*>s.out + (half * s.rows + top) * s.columns + left
+    cdef Terms terms
+    terms.group, terms.apart = s.group, s.group * s.halves
+    while row < s.terms and first < last and not s.stop and not s.refused:
+        terms.first, terms.count = row, min(s.piece, s.terms - row)
+        if not amx_unit.sum(rows, columns, terms, left_side, a.row, right_side, b.row, s.more or row > 0, out, s.columns,
+                            s.room + k * amx_unit.room):
             s.refused = True
-        row += some
-        if k == 0 and row < a.rows:
+        row += terms.count
+        if k == 0 and row < s.terms:
             look(&s.stop)
 
 
-cdef object sum_by_unit(cnp.ndarray a, Product* p, into):
-    """The sum, added to `into` if there is one; None, and `into` as it was, if not all numbers are finite.
+cdef int halves_of(cnp.ndarray a) noexcept:
+    """Into how many sums rows are cut: two where there are groups of them, a batch at each time, whose halves fill tiles."""
+    cdef int ndim = cnp.PyArray_NDIM(a)
+    return 2 if ndim > 2 and cnp.PyArray_DIM(a, ndim - 2) and cnp.PyArray_DIM(a, ndim - 2) % TILE == 0 else 1
 
-    What has fewer columns takes the part of A, whose rows have to be turned. Then the sums are those of the transpose.
-    """
+
+cdef bint turned(const Product* p) noexcept:
+    """What has fewer columns takes the part of A, whose rows have to be turned. Then the sums are those of the transpose."""
+    return p.b.columns < p.a.columns <= TURNED
+
+
+def sums_of(cnp.ndarray a, ptrdiff_t columns, ptrdiff_t other_columns):
+    """The shape of what holds a sum that comes in several calls: (columns, other columns); if it is two, (2, ...), the last ones maybe
+    in the other order."""
+    cdef Product p
+    memset(&p, 0, sizeof(Product))
+    p.item, p.a.columns, p.b.columns = cnp.PyArray_ITEMSIZE(a), columns, other_columns
+    p.a.rows = cnp.PyArray_SIZE(a) // max(cnp.PyArray_DIM(a, cnp.PyArray_NDIM(a) - 1), 1)
+    if halves_of(a) == 1 or precision(a) != 0 or not by_unit(a, &p):
+        return columns, other_columns
+    return (2, other_columns, columns) if turned(&p) else (2, columns, other_columns)
+
+
+cdef object sum_by_unit(cnp.ndarray a, Product* p, into):
+    """The sum, added to `into` if there is one; None, and `into` as it was, if not all numbers are finite."""
     cdef Sum task
     cdef Product q = p[0]
-    cdef cnp.npy_intp[2] shape
-    cdef bint turn = p.b.columns < p.a.columns <= TURNED
-    memset(&task, 0, sizeof(Sum))
+    cdef int halves = halves_of(a)
+    cdef cnp.npy_intp[3] shape
+    cdef bint turn = turned(p), held = into is not None and into.ndim == 3, chain = held or (into is not None and halves == 1)
     shape[0], shape[1] = p.a.columns, p.b.columns
-    if into is not None and not has_room(into, a, shape):
+    if into is not None and not held and not has_room(into, a, shape):
         return None
-    out = new_array(2, shape, cnp.PyArray_TYPE(a), p.item) if into is None else into
     if turn:
         q.a, q.b = p.b, p.a
-        shape[0], shape[1] = q.a.columns, q.b.columns
-        sums = new_array(2, shape, cnp.PyArray_TYPE(a), p.item)
-        if into is not None:
-            amx_unit.turn(p.a.columns, p.b.columns, <const float*>numbers(into), <float*>numbers(sums))
-    else:
-        sums = out if into is None else into.copy()
+    shape[0], shape[1], shape[2] = halves, q.a.columns, q.b.columns
+    sums = into if held else new_array(3, shape, cnp.PyArray_TYPE(a), p.item)
+    before = into.copy() if held else None
+    if chain and not held:
+        sums[0] = into.T if turn else into
     cdef double work = 2.0 * q.a.rows * q.a.columns * q.b.columns
+    memset(&task, 0, sizeof(Sum))
     task.product, task.rows, task.columns, task.tall = &q, q.a.columns, q.b.columns, q.a.columns >= q.b.columns
-    task.more, task.out = into is not None, numbers(sums)
+    task.more, task.halves, task.terms = chain, halves, q.a.rows // halves
+    task.group = cnp.PyArray_DIM(a, cnp.PyArray_NDIM(a) - 2) // 2 if halves == 2 else task.terms
     task.count = 1 if work < LARGE else worth(work, (max(task.rows, task.columns) + TILE - 1) // TILE)
+    task.count -= task.count > 1 and task.count % halves
     task.piece = max(1, <ptrdiff_t>(PIECE / work * q.a.rows / STRETCH)) * STRETCH
     cdef Block room = Block(amx_unit.room * task.count)
-    task.room = <char*>room.memory
+    task.out, task.room = numbers(sums), <char*>room.memory
     shared(part_of_sum, &task, task.count, &task.stop)
     if task.refused:
+        if held:
+            into[...] = before
         return None
+    return into if held else put_together(&task, sums, turn, into, chain)
+
+
+cdef object put_together(Sum* task, cnp.ndarray sums, bint turn, into, bint chain):
+    """The sum, or two, as one matrix, in `into` (or, unless it begins there, added to that)."""
+    cdef const float* first = <const float*>task.out
+    cdef const float* second = first + task.rows * task.columns if task.halves == 2 else NULL
+    cdef cnp.npy_intp[2] shape
+    if not turn and second == NULL and into is None:
+        return sums[0]
+    shape[0], shape[1] = task.columns if turn else task.rows, task.rows if turn else task.columns
+    out = into if chain else new_array(2, shape, cnp.PyArray_TYPE(sums), cnp.PyArray_ITEMSIZE(sums))
     if turn:
-        amx_unit.turn(q.a.columns, q.b.columns, <const float*>numbers(sums), <float*>numbers(out))
-    elif into is not None:
-        into[...] = sums
-    return out
+        amx_unit.turn(task.rows, task.columns, first, second, <float*>numbers(out))
+    elif second != NULL:
+        numpy.add(sums[0], sums[1], out=out)
+    else:
+        out[...] = sums[0]
+    if into is not None and not chain:
+        into += out
+    return out if into is None else into
 
 
 cdef char* numbers(array):
@@ -140,7 +197,8 @@ def outer_sum(a, b, into=None, /):
     """a^T b, with all leading axes of both as one, added to the matrix `into` if there is one.
 
     An element is one chain of multiply-adds from the last row to the first: rows that come in several calls, the last ones first, give the
-    bits that they give in one. Not so on a matrix unit, which adds up 32 of them at a time.
+    bits that they give in one. Not so on a matrix unit, which adds up 32 of them at a time, and of a batch one half after the other: there
+    `into` has to be of the shape that `sums_of` says.
     """
     if not (cnp.PyArray_CheckExact(a) and cnp.PyArray_CheckExact(b)) or cnp.PyArray_NDIM(<cnp.ndarray>b) < 1:
         return NotImplemented
@@ -161,6 +219,10 @@ def outer_sum(a, b, into=None, /):
         found = sum_by_unit(a, &task, into)
         if found is not None:
             return found
+    if into is not None and into.ndim == 3:  # the unit has refused
+        found = outer_sum(a, b)
+        into[0] += found if found.shape == into[0].shape else found.T
+        return into
     # What has few columns is best packed into the rows of a tile, and the other matrix left where it is, if it lies well.
     cdef ptrdiff_t apart = in_lines(task.a, task.item), few = 32 if apart else task.gemm.width // 2
     if apart and apart < 4096 and task.a.rows * 4 >= apart:

@@ -52,8 +52,9 @@ static void FN(pack_side)(const Job *job, const float *a, ptrdiff_t in, float *p
 /* dW[out, in] = g^T a over all rows. */
 static void FN(weight_grad)(const Job *job, const FN(Weight) *w, const float *g, const float *a, const float *packed, float *room, float *dw) {
     const ptrdiff_t rows = job->T * job->B;
+    const Terms all = {rows, 0, rows, rows};
     if (job->unit)
-        job->unit->sum(w->out, w->in, rows, g, w->out, a, w->in, 0, dw, w->in, (char *)room);
+        job->unit->sum(w->out, w->in, all, g, w->out, a, w->in, 0, dw, w->in, (char *)room);
     else
         FN(gemm)(w->out, w->in, rows, g, 1, w->out, packed, WIDTH, rows * WIDTH, NULL, 0, dw, w->in, room);
 }

@@ -21,10 +21,10 @@ from .span import Even
 from .trace import Call, Value
 
 try:
-    from minigrad._matmul import dense, empty, packed  # type: ignore[import-not-found]
+    from minigrad._matmul import dense, empty, packed, sums_of  # type: ignore[import-not-found]
     from minigrad._program import Ready, Run  # type: ignore[import-not-found]
 except ImportError:  # without compiled modules every scan runs as its loop, and nothing here is called
-    dense = empty = packed = Ready = Run = None
+    dense = empty = packed = sums_of = Ready = Run = None
 
 OPS = all_ops()
 QUICK = 4e6  # floating operations that are done before anyone could miss the interpreter's lock
@@ -148,7 +148,10 @@ def drawn(trace: Any, steps: int, reverse: bool) -> Env:
 
 
 class Totals:
-    """Sums over time of a scan that is played back, row by row: of all of it, or of several parts of it, one after the other."""
+    """Sums over time of a scan that is played back: of all of it, or of several parts of it, one after the other.
+
+    Those of the loop, row by row, are numbered from 0 on, those of products -1, -2 and so on.
+    """
 
     __slots__ = ("arrays", "owed")
 
@@ -165,7 +168,10 @@ class Totals:
 
     def pay(self, table: Any) -> None:
         """Add the rows up, to the gradients of the constants."""
-        for node, array in self.owed.values():
+        for number, (node, array) in self.owed.items():
+            if number < 0 and array.ndim == 3:  # of a product, for both halves of a batch (kernels/sums.pxi), maybe turned
+                array = array[0] + array[1]
+                array = array if array.shape == node.shape else np.ascontiguousarray(array.T)
             table.add(node, wrap(array, None), OPS["add"])
 
 
@@ -286,14 +292,12 @@ def backward(plan: Plan, arrays: list[Any], env: Env, span: Even, parts: dict[in
         place = mine.input_places[number]
         if place is not None and value in everywhere and ("input", number) in targets:
             table.add(targets["input", number], wrap(stacked(every, place, span, value.shape), None), plus)
-    for (sink, _), place in zip(mine.sinks, mine.sink_places, strict=True):
+    for number, ((sink, _), place) in enumerate(zip(mine.sinks, mine.sink_places, strict=True), 1):
         node = targets.get(("const", sink.call.args[sink.position]))
         if node is not None and sink.call.out in everywhere:
             g = stacked(every, place, span, sink.call.out.shape)
-            into = table.buffer(node) if node.tick in table.totals else None
-            gradient = sunk(plan, sink, g, every, env, span, into)
-            if into is None:
-                table.add(node, gradient, plus)
+            into = None if span.totals is None else totals.array(-number, sums_of(g, *sink.call.args[1].shape), g.dtype)
+            totals.owed[-number] = node, sunk(plan, sink, g, every, env, span, into)
     for number, (total, array) in enumerate(mine.totals):
         node = targets.get(("const", total.call.args[total.position]))
         if node is not None and total.call.out in everywhere:
@@ -302,7 +306,7 @@ def backward(plan: Plan, arrays: list[Any], env: Env, span: Even, parts: dict[in
         totals.pay(table)
 
 
-def sunk(plan: Plan, sink: Sink, g: Any, memory: list[Any], env: Env, span: Even, into: Any) -> Tensor:
+def sunk(plan: Plan, sink: Sink, g: Any, memory: list[Any], env: Env, span: Even, into: Any) -> Any:
     """The gradient of a product's constant: one sum over the rows of all time steps (or, without `sink`, of one step after the other),
     added to `into` if there is one.
 
@@ -321,7 +325,7 @@ def sunk(plan: Plan, sink: Sink, g: Any, memory: list[Any], env: Env, span: Even
             into = rule.rule(*wanted)._array
         else:
             rule.add(into, *map(bare, wanted))
-    return wrap(into, None)
+    return into
 
 
 def in_order(rows: Any, turn: bool) -> Tensor:
