@@ -43,6 +43,11 @@ def numbers(rng: Any, *shape: int) -> Any:
     return rng.standard_normal(shape).astype(np.float32)
 
 
+def halves(rows: int) -> tuple[slice, slice]:
+    """Both halves of a batch."""
+    return slice(0, rows // 2), slice(rows // 2, rows)
+
+
 def error(got: Any, a: Any, b: Any, start: Any = 0.0) -> float:
     """The largest error of start + a b, in shares of what the absolute values give."""
     a, b = a.astype(float), b.astype(float)
@@ -91,6 +96,49 @@ def test_a_sum_is_as_exact_and_can_be_cut(steps: int, columns: int, others: int,
         assert parts.tobytes() == whole.tobytes()
     for other in (np.asfortranarray(a), np.repeat(a, 2, axis=2)[..., ::2]):
         assert unit.outer_sum(other, b).tobytes() == whole.tobytes()
+
+
+@pytest.mark.parametrize(("steps", "rows"), [(25, 32), (24, 64), (9, 96), (2, 512)])
+@pytest.mark.parametrize(("columns", "others"), [(320, 300), (300, 320), (320, 320), (96, 1100), (1100, 96)])
+def test_the_halves_of_a_batch_are_two_sums(steps: int, rows: int, columns: int, others: int, unit: Any, rng: Any) -> None:
+    """With the same bits from any number of threads, from parts of the steps, and for rows in the other order of memory."""
+    a, b = numbers(rng, steps, rows, columns), numbers(rng, steps, rows, others)
+    flat_a, flat_b = a.reshape(-1, columns), b.reshape(-1, others)
+    whole, before = unit.outer_sum(a, b), mg.get_num_threads()
+    assert error(whole, flat_a.T, flat_b) < error(unit.outer_sum(flat_a, flat_b), flat_a.T, flat_b)
+    half = [unit.outer_sum(np.ascontiguousarray(a[:, k]), np.ascontiguousarray(b[:, k])) for k in halves(rows)]
+    assert np.allclose(half[0] + half[1], whole, atol=1e-3)
+    try:
+        for threads in (1, 2, 3, 4, 5):
+            mg.set_num_threads(threads)
+            assert unit.outer_sum(a, b).tobytes() == whole.tobytes()
+    finally:
+        mg.set_num_threads(before)
+    added = np.ones_like(whole)
+    unit.outer_sum(a, b, added)
+    assert added.tobytes() == (whole + 1).tobytes()
+    last = steps // 2 // 2 * 2  # those go first
+    sums = np.zeros(unit.sums_of(a, columns, others), np.float32)
+    assert sums.shape in ((2, columns, others), (2, others, columns))
+    for part in (slice(steps - last, steps), slice(0, steps - last)):
+        with unit.part_of_sums(part.stop - part.start, steps):
+            unit.outer_sum(a[part], b[part], sums) if part.stop > part.start else None
+    together = sums[0] + sums[1]
+    assert (together if sums.shape[1] == columns else together.T).tobytes() == whole.tobytes()
+
+
+def test_two_sums_take_what_is_not_finite(unit: Any, rng: Any) -> None:
+    """The unit refuses it; what the sums held before is not lost."""
+    a, b = numbers(rng, 20, 64, 300), numbers(rng, 20, 64, 96)
+    sums = np.zeros(unit.sums_of(a, 300, 96), np.float32)
+    unit.outer_sum(a, b, sums)
+    a[3, 5, 7] = np.inf
+    unit.outer_sum(a, b, sums)
+    total = sums[0] + sums[1]
+    total = total if total.shape == (300, 96) else total.T
+    assert (~np.isfinite(total)).any(axis=1).nonzero()[0].tolist() == [7]
+    rest = np.delete(a, 7, axis=2).reshape(-1, 299)
+    assert np.allclose(np.delete(total, 7, axis=0), 2 * rest.T @ b.reshape(-1, 96), atol=1e-2)
 
 
 def test_any_number_of_threads_gives_the_same_bits(unit: Any, rng: Any) -> None:

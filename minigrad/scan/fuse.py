@@ -85,6 +85,7 @@ def makers_of(instructions: list[Instruction]) -> dict[Buffer, list[Instruction]
 
 
 def block_rows(block: list[Instruction]) -> int:
-    """How many rows pass together."""
-    widest = max([max(one.columns, one.out.width) * one.dtype.itemsize for one in block], default=1)
+    """How many rows pass together. Totals (plan.py) do not count: they lie elsewhere, however many."""
+    own = [one for one in block if one.ins[0].buffer.kind != "total"]
+    widest = max([max(one.columns, one.out.width) * one.dtype.itemsize for one in own], default=1)
     return max(1, BLOCK_BYTES // max(widest, 1))
