@@ -188,6 +188,31 @@ def test_second_order(name):
     agree(*answers, tolerance=1e-11)
 
 
+@pytest.mark.parametrize("T", [1, 3])
+def test_second_order_where_the_loop_reads_what_a_product_ahead_of_it_reads(T):
+    answers = []
+    for mode in ("compile", "eager"):
+        settings.mode = mode
+        rng = np.random.default_rng(4)
+        e, w, b, h = leaf(rng, 4, H), leaf(rng, H, H), leaf(rng, H), leaf(rng, B, H)
+        index = mg.tensor(rng.integers(0, 4, (T, B)))
+
+        def step(h, i, e=e, w=w, b=b):
+            x = mg.take(e, i)
+            return mg.tanh(h * 0.5 + mg.linear(x, w, b) + x), x
+
+        last, _ = mg.scan(step, h, index)
+        assert mode == "eager" or mg.scan_report().compiled
+        (last * rng.standard_normal(last.shape)).sum().backward(create_graph=True)
+        firsts = [t.grad for t in (e, w, b, h)]
+        answers.append([g.numpy() for g in firsts])
+        for t in (e, w, b, h):
+            t.grad = None
+        sum([(g * rng.standard_normal(g.shape)).sum() for g in firsts]).backward()
+        answers[-1] += [t.grad.numpy() for t in (e, w, b, h) if t.grad is not None]
+    agree(*answers, tolerance=1e-11)
+
+
 def test_the_passes_say_what_they_did():
     both_ways(*CELLS["joined"], 3, False)
     settings.mode = "compile"

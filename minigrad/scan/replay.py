@@ -84,13 +84,12 @@ class Replay:
             outside = (*self.plan.trace.carry, *self.plan.division.inputs)
             read = self.made_again()
             starts = {value: wrap(read[value]._array, self.env[value].node) for value in outside}
-            aliases = {value: OPS["identity"](tensor) for value, tensor in starts.items()}
-            held: Env = {}
+            aliases: Env = {value: OPS["identity"](tensor) for value, tensor in starts.items()}
 
             def alias(value: Value, tensor: Any, t: int) -> Any:
-                if value not in held:
-                    held[value] = OPS["identity"](tensor)
-                return held[value]
+                if value not in aliases:
+                    aliases[value] = OPS["identity"](tensor)
+                return aliases[value]
 
             carry = [aliases[value] for value in self.plan.trace.carry]
             inputs = {value: aliases[value] for value in self.plan.division.inputs}
@@ -104,8 +103,7 @@ class Replay:
                 if out.node is not None:
                     outputs.append(out)
                     seeds.append(g)
-            ends = {**aliases, **held}
-            wanted = {value: tensor for value, tensor in ends.items() if tensor.node is not None}
+            wanted = {value: tensor for value, tensor in aliases.items() if tensor.node is not None}
             found = walk(outputs, seeds, [tensor.node for tensor in wanted.values()], True, True)
             for tensor in wanted.values():
                 gradient = found.total(tensor.node)
