@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
@@ -119,6 +120,25 @@ def test_layers_take_memory(name: str, padded: bool) -> None:
         loss.backward()  # type: ignore[union-attr]
         found.append([output.numpy(), *[one.numpy() for one in tensors], *[p.grad.numpy() for p in layer.parameters()], x.grad.numpy()])  # type: ignore[union-attr]
     assert same(found[0], found[1]) and same(found[0], found[2])
+
+
+@compiled
+def test_a_backward_pass_that_broke_off_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sums over time of its segments once stayed with the scan, and the next pass, if it was recorded, lost its own in them."""
+    module, found = importlib.import_module("minigrad.scan.segments"), []
+    play_onto = module.play_onto
+    for broken in (False, True):
+        mg.manual_seed(0)
+        layer = nn.GRU(N, N, memory=4)
+        loss = (layer(mg.randn(T, B, N))[0] ** 2).sum()
+        if broken:
+            monkeypatch.setattr(module, "play_onto", lambda *_: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                loss.backward(retain_graph=True)
+            monkeypatch.setattr(module, "play_onto", play_onto)
+        loss.backward(create_graph=True)
+        found.append([p.grad.numpy() for p in layer.parameters()])  # type: ignore[union-attr]
+    assert same(*found)
 
 
 def test_a_shared_weight_has_the_bits_too() -> None:

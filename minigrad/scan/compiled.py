@@ -259,8 +259,9 @@ class BackwardPlan:
                 lowering.source("cotangent", g.number, g)
         summed: dict[Value, Array] = {}
         wanted = {total.g for total in back.totals}
-        for value in wanted.intersection((*back.carry, *back.ys)):
-            summed[value] = add_up(lowering, layout, value, len(summed))
+        for g in (*back.carry, *back.ys):
+            if g is not None and g in wanted:
+                summed[g] = add_up(lowering, layout, g, len(summed))
         for call in back.calls:
             lowering.lower(call)
             if call.out in wanted:

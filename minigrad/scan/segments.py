@@ -64,7 +64,6 @@ class Segments:
         self.parts = parts  # in the order in which they run
         self.carries: list[list[Any]] = []  # before each
         self.states: list[Any] = []  # of the random numbers, before each
-        self.totals: Totals | None = None  # of the parts that have been played back
         self._replay = Replay(plan, env, span)
 
     @property
@@ -95,10 +94,12 @@ class Segments:
         evaluate(self.plan.division.once, env)
         return env
 
-    def run(self, part: tuple[int, int], consts: Env, carry: list[Tensor], xs: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """(last carry, ys) of the steps of one part."""
+    def run(
+        self, part: tuple[int, int], consts: Env, carry: list[Tensor], xs: list[Tensor], totals: Totals | None = None
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """(last carry, ys) of the steps of one part; when they are played back, their sums over time go into `totals`."""
         plan, span = self.plan, self.span.part(*part)
-        span.totals = self.totals
+        span.totals = totals
         env = {**consts, **dict(zip(plan.trace.carry, carry, strict=True)), **dict(zip(plan.trace.xs, xs, strict=True))}
         return played(plan, env, span)[1:]
 
@@ -135,7 +136,7 @@ class Segments:
         """From the gradients `parts` of the results to those of carry, xs and constants."""
         plan, trace = self.plan, self.plan.trace
         first = len(trace.carry)
-        self.totals = Totals()
+        totals = Totals()
         begun = next(clock)
         with enable_grad():
             consts = self.consts()
@@ -147,7 +148,7 @@ class Segments:
             carry = [leaf(array, needed) for array, needed in zip(self.carries[number], plan.carry_needs, strict=True)]
             xs = [leaf(self.env[value]._array[rows], value in parents) for value in trace.xs]
             with self.as_before(number), enable_grad():
-                last, ys = self.run(self.parts[number], consts, carry, xs)
+                last, ys = self.run(self.parts[number], consts, carry, xs, totals)
             ends = list(zip(last, back, strict=True))
             ends += [(y, wrap(parts[first + n]._array[rows], None)) for n, y in enumerate(ys) if first + n in parts]
             leaves = [tensor for tensor in (*carry, *xs) if tensor.node is not None]
@@ -160,8 +161,7 @@ class Segments:
                     if value not in found:
                         found[value] = np.zeros(self.env[value].shape, g.dtype)
                     found[value][rows] = g._array
-        self.totals.pay(table)
-        self.totals = None
+        totals.pay(table)
         play_onto(table, [(tensor, None) for tensor in consts.values() if tensor.node is not None and tensor.node.tick > begun], [], begun)
         for value, g in [*zip(trace.carry, back, strict=True), *[(value, wrap(array, None)) for value, array in found.items()]]:
             if g is not None and value in parents:
