@@ -47,8 +47,9 @@ def needed(T: int, given: int) -> float:
     for stage in back.loop.stages:
         for ref in [ref for instruction in stage.instructions for ref in instruction.ins]:
             read.add(back.layout.places[ref.buffer.root()[0]].array)
-    for sink, _ in back.sinks:
-        read |= {plan.stacked(value)[0] for value in sink.reads()}
+    read |= {
+        plan.stacked(sink.call.args[0])[0] for sink, _ in back.sinks if sink.call.out not in plan.division.left
+    }  # what those read is x
     every = sum(array.nbytes() * (T + (array.steps == "T+1")) for array in read if array is not None and array.steps in ("T", "T+1"))
     return float(every + given) / MB
 
