@@ -47,9 +47,8 @@ def needed(T: int, given: int) -> float:
     for stage in back.loop.stages:
         for ref in [ref for instruction in stage.instructions for ref in instruction.ins]:
             read.add(back.layout.places[ref.buffer.root()[0]].array)
-    read |= {
-        plan.stacked(sink.call.args[0])[0] for sink, _ in back.sinks if sink.call.out not in plan.division.left
-    }  # what those read is x
+    rows = [sink.call.args[0] for sink, _ in back.sinks if sink.call.out not in plan.division.left]  # those of a product ahead are x
+    read |= {plan.stacked(value)[0] for value in rows}
     every = sum(array.nbytes() * (T + (array.steps == "T+1")) for array in read if array is not None and array.steps in ("T", "T+1"))
     return float(every + given) / MB
 

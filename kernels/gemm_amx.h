@@ -122,8 +122,8 @@ static AMX inline void pack_columns(Source b, Source far, ptrdiff_t b_row, ptrdi
 }
 
 /* An eighth of 32 rows of A over 32 terms, in the same way. */
-static AMX inline void pack_rows(Source a, Source far, ptrdiff_t a_row, ptrdiff_t a_k, ptrdiff_t rows, ptrdiff_t depth, char *to, ptrdiff_t eighth,
-                                 __m512 *sum) {
+static AMX inline void pack_rows(Source a, Source far, ptrdiff_t a_row, ptrdiff_t a_k, ptrdiff_t rows, ptrdiff_t depth, char *to,
+                                 ptrdiff_t eighth, __m512 *sum) {
     const ptrdiff_t i = 4 * eighth;
     __m512 x[4], y[4];
     if (i >= rows) return;

@@ -140,8 +140,10 @@ cdef object sum_by_unit(cnp.ndarray a, Product* p, into):
     shape[0], shape[1], shape[2] = halves, q.a.columns, q.b.columns
     sums = into if held else new_array(3, shape, cnp.PyArray_TYPE(a), p.item)
     before = into.copy() if held else None
-    if chain and not held:
-        sums[0] = into.T if turn else into
+    if chain and not held and turn:
+        amx_unit.turn(p.a.columns, p.b.columns, <const float*>numbers(into), NULL, <float*>numbers(sums))
+    elif chain and not held:
+        sums[0] = into
     cdef double work = 2.0 * q.a.rows * q.a.columns * q.b.columns
     memset(&task, 0, sizeof(Sum))
     task.product, task.rows, task.columns, task.tall = &q, q.a.columns, q.b.columns, q.a.columns >= q.b.columns

@@ -56,7 +56,8 @@ def scan(
 
     `memory` says how much is remembered for the backward pass: "full" all of it; a whole number k the carry at k times, from which the
     steps between two of them run again when their gradients are asked for; "sqrt" chooses the root of T for k. The gradients have the same
-    bits (to rounding: those of a table that the step itself looks up in, and of what meets x without the carry other than in a product).
+    bits (to rounding: those of a table that the step itself looks up in, of what meets x without the carry other than in a product, and of
+    a product of x alone that is a result).
     A scan that runs as a loop remembers everything. Raises ValueError for anything else.
 
     >>> from minigrad.tape import Tensor

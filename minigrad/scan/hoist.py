@@ -168,9 +168,14 @@ def use_once(division: Division, needs: set[Value]) -> None:
         call.args = tuple(args)
 
 
+def read_besides(division: Division) -> set[Value]:
+    """What is read ahead of the loop, or by whoever gets the results."""
+    return {value for call in division.ahead for value in call.values()} | set(division.ys)
+
+
 def leave_constants(division: Division, needs: set[Value], batch: int | None) -> None:
     """Leave the gradients of weight and bias to the loop, where it alone reads their product: they go the way of those in it (sink.py)."""
-    read = [value for call in division.ahead for value in call.values()] + division.ys
+    read = read_besides(division)
     for call in division.ahead:
         if call.op.name not in ("linear", "matmul") or not call.recorded or call.out not in division.inputs or call.out in read:
             continue
@@ -209,7 +214,7 @@ def chosen(calls: list[Call], division: Division, batch: int | None, hoist: bool
 
 def spare(division: Division) -> list[Value]:
     """What runs ahead of the loop for the loop alone: memory that nobody else has or asks for."""
-    read = {value for call in division.ahead for value in call.values()} | set(division.ys)
+    read = read_besides(division)
     keeping = {
         call.out for call in division.ahead if call.op.view or any(rule is not None and "out" in wants(rule) for rule in call.op.rules)
     }

@@ -251,9 +251,9 @@ def backward_of(division: Division, needs: set[Value], carry: list[bool], ys: li
         for value, g in zip(division.inputs, back.inputs, strict=True):
             if g is not None and value in division.left:
                 call = division.left[value]
-                if call.args[1] in needs:
+                if feeds(call, 1, needs):
                     back.sinks.append(Sink(call, 1, g))
-                if call.args[-1] in needs and len(call.args) > 2:
+                if len(call.args) > 2 and feeds(call, 2, needs):
                     back.totals.append(Total(call, 2, g))
     if builder.listener.reason:
         raise Untraceable(f"in a gradient rule, {builder.listener.reason}")
