@@ -10,6 +10,8 @@
 #endif
 #define LANES (VECTOR_BYTES / (BITS / 8))
 #define WIDTH (2 * LANES) /* columns of a panel */
+#define LINE (64 / (BITS / 8)) /* elements of a cache line */
+#define AHEAD 8 /* terms of B that are asked for before they are read */
 
 typedef T FN(vector) __attribute__((vector_size(VECTOR_BYTES), aligned(BITS / 8), may_alias));
 
@@ -57,12 +59,18 @@ INLINE void FN(tile)(ptrdiff_t depth, const T *a, ptrdiff_t a_row, ptrdiff_t a_k
     }
     UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < 2 * panels; j++) sum[i][j] =
         start ? *(const FN(vector) *)(start + i * start_row + j * LANES) : (FN(vector)){0};
+    if (start_row && columns > width) /* what the next panel starts from lies in lines of its own */
+        UNROLL for (int i = 0; start && i < rows; i++) UNROLL for (int j = 0; j < width; j += LINE)
+            __builtin_prefetch(start + i * start_row + width + j);
     const T *at[4]; /* behind the last panel there is nothing to read: the first one stands in, its sums are thrown away */
     UNROLL for (int p = 0; p < panels; p++) at[p] = b + (p * WIDTH < columns ? p : 0) * b_panel;
     for (ptrdiff_t k = 0; k < depth; k++) {
         FN(vector) right[8];
         UNROLL for (int j = 0; j < 2 * panels; j++) right[j] =
             *(const FN(vector) *)(at[j >> 1] + k * b_k + (j & 1) * LANES);
+        if (panels <= 2 && rows < 14) /* with more there is no room between the multiply-adds */
+            UNROLL for (int j = 0; j < width; j += LINE)
+                __builtin_prefetch(at[j / WIDTH] + (k + AHEAD) * b_k + j % WIDTH);
         UNROLL for (int i = 0; i < rows; i++) {
             const FN(vector) left = a[i * a_row] - (FN(vector)){0};
             UNROLL for (int j = 0; j < 2 * panels; j++) sum[i][j] = FMADD(left, right[j], sum[i][j]);
@@ -76,7 +84,8 @@ INLINE void FN(tile)(ptrdiff_t depth, const T *a, ptrdiff_t a_row, ptrdiff_t a_k
 }
 
 /* A tile of 1 to ROWS_MAX rows. Few rows take several panels at once: enough independent sums to fill the pipeline. */
-#define PANELS(rows) ((rows) <= 2 ? 4 : (rows) <= (VECTOR_BYTES == 64 ? 6 : 3) ? 2 : 1)
+#define LOW (VECTOR_BYTES == 64 ? 6 : 3)
+#define PANELS(rows) ((rows) <= 2 ? 4 : (rows) <= LOW ? 2 : 1)
 #define TILE(rows)                                                                                              \
     case rows:                                                                                                  \
         if (a_k == 1)                                                                                           \
@@ -143,6 +152,7 @@ static void FN(pack_rows)(const T *a, ptrdiff_t a_row, ptrdiff_t a_k, ptrdiff_t 
     for (ptrdiff_t i = 0; i <= count; i++) tops[i] = some * i / count;
     for (ptrdiff_t k = 0; k < depth; k++) { /* A is read in the order in which it lies, when its columns are contiguous */
         const T *from = a + k * a_k;
+        for (ptrdiff_t i = 0; a_row == 1 && i < some; i += LINE) __builtin_prefetch(from + 4 * a_k + i); /* each k in a page of its own */
         /* Whole vectors: what they read too much lies in the next row of A, what they write too much is written again by the tile's
          * next terms. The last terms have neither; nor have the first, of rows that are taken from the last to the first, a next row. */
         const ptrdiff_t apart = a_k < 0 ? -a_k : a_k;
@@ -168,12 +178,16 @@ static void FN(gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const v
     if (depth == 0)
         for (ptrdiff_t i = 0; i < rows; i++)
             for (ptrdiff_t n = 0; n < columns; n++) c[i * c_row + n] = start ? start[i * start_row + n] : 0;
+    /* Low, broad tiles: for many rows, and where more than 8 rows of A, or rows of B, would drive each other out of the nearest cache. */
+    const ptrdiff_t apart = (ptrdiff_t)sizeof(T) * (a_k == 1 ? a_row : b_k);
+    const int low = a_k == 1 ? rows >= 128 || apart % 4096 == 0 : (apart < 0 ? -apart : apart) >= 1024;
+    const ptrdiff_t tallest = ROWS_MAX > 8 && rows > ROWS_MAX && low ? LOW : ROWS_MAX;
     const ptrdiff_t parts = (depth + DEPTH - 1) / DEPTH;
     for (ptrdiff_t part = 0, from = 0; part < parts; part++) {
         const ptrdiff_t to = depth * (part + 1) / parts;
         for (ptrdiff_t first = 0; first < rows; first += ROWS_AT_ONCE) {
             const ptrdiff_t some = rows - first < ROWS_AT_ONCE ? rows - first : ROWS_AT_ONCE;
-            const ptrdiff_t count = (some + ROWS_MAX - 1) / ROWS_MAX; /* tiles of equal height, or one row less */
+            const ptrdiff_t count = (some + tallest - 1) / tallest; /* tiles of equal height, or one row less */
             if (a_k != 1) FN(pack_rows)(a + first * a_row + from * a_k, a_row, a_k, some, count, to - from, (T *)buffer);
             const int panels = PANELS(some / count);
             for (ptrdiff_t n = 0; n < columns; n += panels * WIDTH) {
@@ -203,9 +217,12 @@ static const Gemm FN(gemms) = {WIDTH, 1, BITS / 8, ROWS_AT_ONCE *DEPTH + ROOM, 0
 #undef T
 #undef LANES
 #undef WIDTH
+#undef LINE
+#undef AHEAD
 #undef ROWS_MAX
 #undef FMADD
 #undef PANELS
+#undef LOW
 #undef TILE
 #undef DEPTH
 #undef ROOM
