@@ -68,7 +68,7 @@ INLINE void FN(tile)(ptrdiff_t depth, const T *a, ptrdiff_t a_row, ptrdiff_t a_k
         FN(vector) right[8];
         UNROLL for (int j = 0; j < 2 * panels; j++) right[j] =
             *(const FN(vector) *)(at[j >> 1] + k * b_k + (j & 1) * LANES);
-        if (panels <= 2 && rows < 14) /* with more there is no room between the multiply-adds */
+        if (panels <= 2 && (rows < 14 || a_k != 1)) /* with more there is no room between the multiply-adds */
             UNROLL for (int j = 0; j < width; j += LINE)
                 __builtin_prefetch(at[j / WIDTH] + (k + AHEAD) * b_k + j % WIDTH);
         UNROLL for (int i = 0; i < rows; i++) {
@@ -178,10 +178,9 @@ static void FN(gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const v
     if (depth == 0)
         for (ptrdiff_t i = 0; i < rows; i++)
             for (ptrdiff_t n = 0; n < columns; n++) c[i * c_row + n] = start ? start[i * start_row + n] : 0;
-    /* Low, broad tiles: for many rows, and where more than 8 rows of A, or rows of B, would drive each other out of the nearest cache. */
-    const ptrdiff_t apart = (ptrdiff_t)sizeof(T) * (a_k == 1 ? a_row : b_k);
-    const int low = a_k == 1 ? rows >= 128 || apart % 4096 == 0 : (apart < 0 ? -apart : apart) >= 1024;
-    const ptrdiff_t tallest = ROWS_MAX > 8 && rows > ROWS_MAX && low ? LOW : ROWS_MAX;
+    /* Low, broad tiles where there are many rows, or where those of A would drive each other out of the nearest cache. */
+    const int low = ROWS_MAX > 8 && a_k == 1 && rows > ROWS_MAX && (rows >= 128 || a_row * (ptrdiff_t)sizeof(T) % 4096 == 0);
+    const ptrdiff_t tallest = low ? LOW : ROWS_MAX;
     const ptrdiff_t parts = (depth + DEPTH - 1) / DEPTH;
     for (ptrdiff_t part = 0, from = 0; part < parts; part++) {
         const ptrdiff_t to = depth * (part + 1) / parts;

@@ -228,7 +228,7 @@ def outer_sum(a, b, into=None, /):
     # What has few columns is best packed into the rows of a tile, and the other matrix left where it is, if it lies well.
     cdef ptrdiff_t apart = in_lines(task.a, task.item), few = 32 if apart else task.gemm.width // 2
     if apart and apart < 4096 and task.a.rows * 4 >= apart:
-        few = 64 if in_lines(task.b, task.item) else 256
+        few = 256
     cdef bint swap = into is None and task.b.columns <= few and task.a.columns > task.b.columns
     if swap:
         task.a, task.b, task.in_place = flipped(task.b), task.a, apart > 0
