@@ -15,6 +15,7 @@ typedef struct {
     void (*gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const void *a, ptrdiff_t a_row, ptrdiff_t a_k,
                  const void *b, ptrdiff_t b_k, ptrdiff_t b_panel, const void *start, ptrdiff_t start_row, void *c,
                  ptrdiff_t c_row, void *buffer);
+    void (*turn)(ptrdiff_t rows, ptrdiff_t columns, const void *a, void *out); /* the transpose */
 } Gemm;
 
 #define BODY "gemm_body.h"

@@ -386,7 +386,7 @@ static AMX int amx_pack(const void *b, ptrdiff_t b_row, ptrdiff_t b_column, ptrd
     return !has_nan(sum);
 }
 
-static const Unit amx = {{32, TERMS, 3 * 2, ROWS_PACKED / 32 * (TERMS_PACKED / TERMS) * SIX / 4, 1, amx_pack, amx_gemm},
+static const Unit amx = {{32, TERMS, 3 * 2, ROWS_PACKED / 32 * (TERMS_PACKED / TERMS) * SIX / 4, 1, amx_pack, amx_gemm, NULL},
                          2 * (A_ROOM + B_ROOM), amx_sum, amx_turn};
 static const Unit *const amx_unit = &amx;
 

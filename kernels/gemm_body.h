@@ -104,6 +104,33 @@ static __attribute__((noinline)) void FN(tiles)(int rows, ptrdiff_t depth, const
     }
 }
 
+/* Four rows of four elements, turned in registers. */
+INLINE void FN(turn_four)(const T *a, ptrdiff_t a_row, T *out, ptrdiff_t out_row) {
+    FN(four) a0, a1, a2, a3;
+    memcpy(&a0, a, sizeof a0), memcpy(&a1, a + a_row, sizeof a1);
+    memcpy(&a2, a + 2 * a_row, sizeof a2), memcpy(&a3, a + 3 * a_row, sizeof a3);
+    const FN(four) low = __builtin_shufflevector(a0, a1, 0, 4, 1, 5), high = __builtin_shufflevector(a0, a1, 2, 6, 3, 7);
+    const FN(four) low2 = __builtin_shufflevector(a2, a3, 0, 4, 1, 5), high2 = __builtin_shufflevector(a2, a3, 2, 6, 3, 7);
+    *(FN(four) *)out = __builtin_shufflevector(low, low2, 0, 1, 4, 5);
+    *(FN(four) *)(out + out_row) = __builtin_shufflevector(low, low2, 2, 3, 6, 7);
+    *(FN(four) *)(out + 2 * out_row) = __builtin_shufflevector(high, high2, 0, 1, 4, 5);
+    *(FN(four) *)(out + 3 * out_row) = __builtin_shufflevector(high, high2, 2, 3, 6, 7);
+}
+
+/* out[columns, rows] = A[rows, columns]^T, both without gaps; 16 rows at a time, so that whole cache lines are written. */
+static void FN(turn)(ptrdiff_t rows, ptrdiff_t columns, const void *source, void *target) {
+    const T *a = (const T *)source;
+    T *out = (T *)target;
+    for (ptrdiff_t i = 0; i < rows; i += 16)
+        for (ptrdiff_t j = 0; j < columns; j += 4) {
+            const ptrdiff_t tall = rows - i < 16 ? rows - i : 16, wide = columns - j < 4 ? columns - j : 4;
+            const ptrdiff_t whole = wide == 4 ? tall / 4 * 4 : 0;
+            for (ptrdiff_t r = 0; r < whole; r += 4) FN(turn_four)(a + (i + r) * columns + j, columns, out + j * rows + i + r, rows);
+            for (ptrdiff_t r = whole; r < tall; r++)
+                for (ptrdiff_t q = 0; q < wide; q++) out[(j + q) * rows + i + r] = a[(i + r) * columns + j + q];
+        }
+}
+
 /* B[depth, columns] into panels of WIDTH columns, each with its rows one after the other; the last is filled with 0. Returns 1. */
 static int FN(pack)(const void *source, ptrdiff_t b_row, ptrdiff_t b_column, ptrdiff_t depth, ptrdiff_t columns,
                      void *target) {
@@ -122,20 +149,9 @@ static int FN(pack)(const void *source, ptrdiff_t b_row, ptrdiff_t b_column, ptr
             continue;
         }
         ptrdiff_t k = 0;
-        for (; b_row == 1 && k + 4 <= depth; k += 4) /* four by four, turned in registers */
-            for (ptrdiff_t j = 0; j < WIDTH; j += 4) {
-                const T *column = b + (n + j) * b_column + k;
-                FN(four) a0, a1, a2, a3;
-                memcpy(&a0, column, sizeof a0), memcpy(&a1, column + b_column, sizeof a1);
-                memcpy(&a2, column + 2 * b_column, sizeof a2), memcpy(&a3, column + 3 * b_column, sizeof a3);
-                const FN(four) low = __builtin_shufflevector(a0, a1, 0, 4, 1, 5), high = __builtin_shufflevector(a0, a1, 2, 6, 3, 7);
-                const FN(four) low2 = __builtin_shufflevector(a2, a3, 0, 4, 1, 5), high2 = __builtin_shufflevector(a2, a3, 2, 6, 3, 7);
-                FN(four) *to = (FN(four) *)(out + k * WIDTH + j);
-                to[0] = __builtin_shufflevector(low, low2, 0, 1, 4, 5);
-                to[WIDTH / 4] = __builtin_shufflevector(low, low2, 2, 3, 6, 7);
-                to[2 * WIDTH / 4] = __builtin_shufflevector(high, high2, 0, 1, 4, 5);
-                to[3 * WIDTH / 4] = __builtin_shufflevector(high, high2, 2, 3, 6, 7);
-            }
+        for (; b_row == 1 && k + 4 <= depth; k += 4)
+            for (ptrdiff_t j = 0; j < WIDTH; j += 4)
+                FN(turn_four)(b + (n + j) * b_column + k, b_column, out + k * WIDTH + j, WIDTH);
         for (; k < depth; k++)
             for (ptrdiff_t j = 0; j < WIDTH; j++) out[k * WIDTH + j] = b[k * b_row + (n + j) * b_column];
     }
@@ -211,7 +227,7 @@ static void FN(gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const v
     }
 }
 
-static const Gemm FN(gemms) = {WIDTH, 1, BITS / 8, ROWS_AT_ONCE *DEPTH + ROOM, 0, FN(pack), FN(gemm)};
+static const Gemm FN(gemms) = {WIDTH, 1, BITS / 8, ROWS_AT_ONCE *DEPTH + ROOM, 0, FN(pack), FN(gemm), FN(turn)};
 
 #undef T
 #undef LANES

@@ -242,7 +242,16 @@ def outer_sum(a, b, into=None, /):
         return NotImplemented
     task.more = into is not None
     multiply(&task, None, cnp.PyArray_BYTES(<cnp.ndarray>out))
-    return cnp.PyArray_GETCONTIGUOUS(cnp.PyArray_Transpose(<cnp.ndarray>out, NULL)) if swap else out
+    return transposed(out, task.gemm) if swap else out
+
+
+cdef object transposed(cnp.ndarray sums, const Gemm* gemm):
+    """The transpose of a matrix, both without gaps."""
+    cdef cnp.npy_intp[2] shape
+    shape[0], shape[1] = cnp.PyArray_DIM(sums, 1), cnp.PyArray_DIM(sums, 0)
+    out = new_array(2, shape, cnp.PyArray_TYPE(sums), cnp.PyArray_ITEMSIZE(sums))
+    gemm.turn(shape[1], shape[0], cnp.PyArray_DATA(sums), numbers(out))
+    return out
 
 
 cdef bint has_room(into, cnp.ndarray like, const cnp.npy_intp* shape):

@@ -13,6 +13,7 @@ cdef extern from "gemm.h" nogil:
         bint (*pack)(const void*, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, void*) noexcept nogil
         void (*gemm)(ptrdiff_t, ptrdiff_t, ptrdiff_t, const void*, ptrdiff_t, ptrdiff_t, const void*, ptrdiff_t, ptrdiff_t,
                      const void*, ptrdiff_t, void*, ptrdiff_t, void*) noexcept nogil
+        void (*turn)(ptrdiff_t, ptrdiff_t, const void*, void*) noexcept nogil
 
 
 cdef struct Pack:
