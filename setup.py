@@ -45,6 +45,7 @@ MODULES = {
     "minigrad.ops.linalg": ("minigrad/ops/linalg.py", DIRECTIVES),
     "minigrad.scan.tree": ("minigrad/scan/tree.py", DIRECTIVES),
     "minigrad.scan.hoist": ("minigrad/scan/hoist.py", DIRECTIVES),
+    "minigrad.scan.span": ("minigrad/scan/span.py", DIRECTIVES),
     "minigrad.scan.run": ("minigrad/scan/run.py", DIRECTIVES),
     "minigrad.scan.replay": ("minigrad/scan/replay.py", DIRECTIVES),
     "minigrad.scan.request": ("minigrad/scan/request.py", DIRECTIVES),

@@ -251,10 +251,12 @@ def final(plan: Plan, arrays: list[Any], span: Even) -> list[Any]:
 def stacked(arrays: list[Any], where: tuple[Array, int, int, int, int], span: Even, shape: tuple[int, ...]) -> Any:
     """A value for all time steps, if possible as a view of the array it lies in."""
     array, shift, start, width, columns = where
-    memory = span.view(array, arrays[array.index], shift)[..., start : start + width]
+    memory, wanted = span.view(array, arrays[array.index], shift), span.shape(shape)
+    if width != array.width:
+        memory = memory[..., start : start + width]
     if columns != width:
         memory = np.broadcast_to(memory, (*memory.shape[:-1], columns))
-    return memory.reshape(span.shape(shape))
+    return memory if memory.shape == wanted else memory.reshape(wanted)
 
 
 def backward(plan: Plan, arrays: list[Any], env: Env, span: Even, parts: dict[int, Tensor], targets: dict[Any, Node], table: Any) -> None:
@@ -363,14 +365,16 @@ def result(array: Any, scan: Node | None, number: int, needs: bool) -> Tensor:
 def node_of(plan: Plan, env: Env, arrays: list[Any], span: Even, replay: Any) -> Node:
     """The entry of the scan itself."""
     targets: dict[Any, Node] = {}
-    named: list[tuple[Any, Value]] = [(("carry", n), value) for n, value in enumerate(plan.trace.carry)]
-    named += [(("input", n), value) for n, value in enumerate(plan.division.inputs)]
-    named += [(("const", value), value) for value in plan.consts]
-    for where, value in named:
+    cells = []
+    for where, value, wanted in plan.named:
         tensor = env[value]
-        if tensor.node is not None and (where[0] != "carry" or plan.carry_needs[where[1]]):
-            targets[where] = tensor.node
-    cells = versions([env[value] for _, value in named] + [env[call.args[0]] for call in plan.division.left.values()])
+        node = tensor.node
+        if wanted and node is not None:
+            targets[where] = node
+        if tensor.is_leaf or tensor._version is not None:
+            cells.append(tensor.version())
+    for call in plan.division.left.values():
+        cells += versions([env[call.args[0]]])
     return entry(NOTHING, ScanRules(plan, targets, replay), tuple(targets.values()), (arrays, env, span), cells)
 
 

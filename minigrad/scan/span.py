@@ -222,7 +222,7 @@ def ragged(lengths: set[int], length: int | None, batch_sizes: Any, carry: list[
             f"scan: batch_sizes is one row of numbers from 1 that never grow (sequences in the order of their lengths, the longest first), "
             f"got {counts.tolist()}"
         )
-    if length not in (None, len(counts)):
+    if length is not None and length != len(counts):
         raise ShapeError(f"scan: length={length}, but batch_sizes has {len(counts)} time steps")
     if lengths - {int(counts.sum())}:
         raise ShapeError(f"scan: batch_sizes add up to {counts.sum()} rows, xs has {', '.join(map(str, sorted(lengths)))}")
