@@ -19,12 +19,12 @@ from minigrad.tape import Tensor
 class Even:
     """All rows at every time: arrays are (T, rows, columns)."""
 
-    __slots__ = ("steps", "totals")
-    counts: Any = None
-    tables: Any = None
+    __slots__ = ("counts", "steps", "tables", "totals")
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
+        self.counts: Any = None
+        self.tables: Any = None
         self.totals: Any = None  # sums over time (run.py), where these are some of the steps of a scan
 
     def part(self, start: int, stop: int) -> Even:
@@ -81,7 +81,7 @@ class Even:
 class Ragged(Even):
     """Row b runs for `lengths[b]` steps; `counts[t]` rows run at time t: arrays are (N, columns)."""
 
-    __slots__ = ("before", "counts", "lengths", "slots", "starts", "tables", "total")
+    __slots__ = ("before", "lengths", "slots", "starts", "total")
 
     def __init__(self, counts: Any, among: int | None = None) -> None:
         super().__init__(len(counts))
