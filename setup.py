@@ -25,6 +25,9 @@ DIRECTIVES = {
 # that its rules ask for.
 ENGINE = {**DIRECTIVES, "binding": False, "embedsignature": True}
 
+# Functions around the loop of a scan: their annotations are the types.
+TYPED = {**ENGINE, "annotation_typing": True}
+
 # Nodes and tensors cannot form cycles (see minigrad.tape.Node), so the garbage collector need not look at them: that was a fifth of
 # the tape's cost. Cython drops class directives that stand in the .pxd of a .py file, and takes them here once it lists them.
 TAPE = {**ENGINE, "no_gc": True, "freelist": 256}
@@ -44,12 +47,13 @@ MODULES = {
     "minigrad.ops.elementwise": ("minigrad/ops/elementwise.py", DIRECTIVES),
     "minigrad.ops.linalg": ("minigrad/ops/linalg.py", DIRECTIVES),
     "minigrad.scan.tree": ("minigrad/scan/tree.py", DIRECTIVES),
+    "minigrad.scan.trace": ("minigrad/scan/trace.py", ENGINE),
     "minigrad.scan.hoist": ("minigrad/scan/hoist.py", ENGINE),
     "minigrad.scan.span": ("minigrad/scan/span.py", ENGINE),
     "minigrad.scan.compiled": ("minigrad/scan/compiled.py", ENGINE),
-    "minigrad.scan.run": ("minigrad/scan/run.py", {**DIRECTIVES, "annotation_typing": True}),
-    "minigrad.scan.replay": ("minigrad/scan/replay.py", DIRECTIVES),
-    "minigrad.scan.request": ("minigrad/scan/request.py", DIRECTIVES),
+    "minigrad.scan.run": ("minigrad/scan/run.py", TYPED),
+    "minigrad.scan.replay": ("minigrad/scan/replay.py", ENGINE),
+    "minigrad.scan.request": ("minigrad/scan/request.py", TYPED),
     "minigrad.nn.equations": ("minigrad/nn/equations.py", DIRECTIVES),
     "minigrad.nn.stack": ("minigrad/nn/stack.py", DIRECTIVES),
 }

@@ -16,16 +16,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.recording import tracer
-
 from .known import fingerprint
 from .report import Report
-from .request import Request
+from .request import known_scan
 from .segments import segments_of
 from .settings import COMPILED, PASSES, settings
-from .span import span_of
-from .trace import wrapped
-from .tree import Tree, flatten
+from .tree import Tree
 
 __all__ = ["COMPILED", "PASSES", "known_scan", "scan", "scan_report", "segments_of", "settings"]
 
@@ -68,43 +64,6 @@ def scan(
     if not callable(step):
         raise TypeError(f"scan: step is a function of (carry, x) that returns (carry, y), got {type(step).__name__}")
     return known_scan(*fingerprint(step), step, carry, xs, reverse, length, batch_sizes, memory=memory)
-
-
-def known_scan(
-    key: Any,
-    consts: tuple[Any, ...],
-    step: Any,
-    carry: Tree,
-    xs: Tree,
-    reverse: bool,
-    length: int | None = None,
-    batch_sizes: Any = None,
-    stream: bool = False,
-    memory: str | int = "full",
-) -> tuple[Tree, Tree]:
-    """`scan` of a step that is known by a key: the same key, the same calls, on `consts` and nothing else; it is traced once.
-
-    With `stream` a single step without gradients is left in `settings.ready`, to be done again.
-    """
-    carry_leaves, carry_kind = flatten(carry)
-    xs_leaves, xs_kind = flatten(xs)
-    carry_leaves = [wrapped(leaf) for leaf in carry_leaves]
-    xs_leaves = [wrapped(leaf) for leaf in xs_leaves]
-    call = Request(step, carry_leaves, carry_kind, xs_leaves, xs_kind, reverse, span_of(xs_leaves, length, batch_sizes, carry_leaves))
-    call.known, call.stream = (key, consts), stream
-    call.segments = segments_of(memory, call.steps)
-    settings.ready = None
-    watcher = tracer.get()
-    if watcher is not None:
-        watcher.fail("an inner scan")
-        return call.eager()
-    if call.steps == 0:
-        return call.nothing()
-    if settings.mode == "eager" or not COMPILED:
-        return call.fallback(
-            "scans are set to run as loops" if settings.mode == "eager" else "the compiled kernels are missing or switched off"
-        )
-    return call.run()
 
 
 def scan_report() -> Report | None:

@@ -1,5 +1,6 @@
 # Types for the compiler; compiled.py is the code.
 from minigrad.scan.hoist cimport Division
+from minigrad.scan.trace cimport Trace
 
 
 cdef class Loop:
@@ -13,7 +14,7 @@ cdef class Loop:
 
 
 cdef class Plan:
-    cdef public object trace
+    cdef public Trace trace
     cdef public object batch
     cdef public object rows
     cdef public object reverse

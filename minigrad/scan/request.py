@@ -8,7 +8,7 @@ import numpy as np
 
 from minigrad import random
 from minigrad.ops import concatenate
-from minigrad.recording import is_recording, no_grad
+from minigrad.recording import is_recording, no_grad, tracer
 from minigrad.tape import Tensor, clock, wrap
 
 from .build import known, plan_for, remember
@@ -16,19 +16,53 @@ from .check import compare
 from .replay import played
 from .report import Report
 from .run import evaluate, readied
-from .segments import Segments
-from .settings import settings
-from .span import Even, Running
+from .segments import Segments, segments_of
+from .settings import COMPILED, settings
+from .span import Even, Running, span_of
 from .steps import Steps
 from .trace import Trace, Untraceable, fresh, pair, retire, run_step, wrapped
 from .tree import Tree, flatten, unflatten
 
 
+def known_scan(
+    key: Any,
+    consts: tuple[Any, ...],
+    step: Any,
+    carry: Tree,
+    xs: Tree,
+    reverse: bool,
+    length: int | None = None,
+    batch_sizes: Any = None,
+    stream: bool = False,
+    memory: str | int = "full",
+) -> tuple[Tree, Tree]:
+    """`scan` (see the package) of a step that is known by a key: the same key, the same calls, on `consts` and nothing else; it is traced once.
+
+    With `stream` a single step without gradients is left in `settings.ready`, to be done again.
+    """
+    carry_leaves, carry_kind = flatten(carry)
+    xs_leaves, xs_kind = flatten(xs)
+    carry_leaves = [leaf if isinstance(leaf, Tensor) else wrapped(leaf) for leaf in carry_leaves]
+    xs_leaves = [leaf if isinstance(leaf, Tensor) else wrapped(leaf) for leaf in xs_leaves]
+    call = Request(step, carry_leaves, carry_kind, xs_leaves, xs_kind, reverse, span_of(xs_leaves, length, batch_sizes, carry_leaves))
+    call.known, call.stream = (key, consts), stream
+    call.segments = segments_of(memory, call.steps)
+    settings.ready = None
+    watcher = tracer.get()
+    if watcher is not None:
+        watcher.fail("an inner scan")
+        return call.eager()
+    if call.steps == 0:
+        return call.nothing()
+    if settings.mode == "eager" or not COMPILED:
+        return call.fallback(
+            "scans are set to run as loops" if settings.mode == "eager" else "the compiled kernels are missing or switched off"
+        )
+    return call.run()
+
+
 class Request:
     """One call of scan."""
-
-    whole: Steps | None = None  # where this is the rest of a scan whose first step ran by itself: the steps of all of it ...
-    first = 0  # ... and which of them is step 0 here
 
     def __init__(self, step: Any, carry: list[Tensor], carry_kind: Any, xs: list[Tensor], xs_kind: Any, reverse: bool, span: Even) -> None:
         self.step = step
@@ -45,6 +79,8 @@ class Request:
         self.traces: list[Trace] = []
         self.peeled_before = False
         self.state: Any = None  # of the random numbers, before the first step
+        self.whole: Steps | None = None  # where this is the rest of a scan whose first step ran by itself: the steps of all of it ...
+        self.first = 0  # ... and which of them is step 0 here
 
     def times(self) -> Any:
         """The time steps in the order they run."""

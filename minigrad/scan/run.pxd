@@ -2,6 +2,7 @@
 from minigrad.scan.compiled cimport BackwardPlan, Loop, Plan
 from minigrad.scan.hoist cimport Division
 from minigrad.scan.span cimport Even
+from minigrad.scan.trace cimport Call, Trace, Value
 from minigrad.tape cimport Node, Rules, Tensor
 
 

@@ -1,0 +1,24 @@
+# Types for the compiler, also those that request.py names in its annotations.
+from minigrad.scan.compiled cimport Plan
+from minigrad.scan.span cimport Even
+from minigrad.scan.trace cimport Trace
+from minigrad.tape cimport Tensor
+
+
+cdef class Request:
+    cdef public object step
+    cdef public object carry
+    cdef public object carry_kind
+    cdef public object xs
+    cdef public object xs_kind
+    cdef public bint reverse
+    cdef public Even span
+    cdef public object steps
+    cdef public tuple known
+    cdef public bint stream
+    cdef public object segments
+    cdef public object traces
+    cdef public bint peeled_before
+    cdef public object state
+    cdef public object whole
+    cdef public object first
