@@ -147,7 +147,10 @@ class Recipe(Rules):
         if source == RESULT:
             return out._array
         if source >= SHAPES:
-            return [np.shape(bare(arg)) for arg in args] if self.op.variadic else np.shape(bare(args[source - SHAPES]))
+            if self.op.variadic:
+                return [np.shape(bare(arg)) for arg in args]
+            whole = bare(args[source - SHAPES])
+            return whole.shape if type(whole) is ndarray else np.shape(whole)
         arg = args[source]
         if isinstance(arg, Tensor):
             tensor = arg

@@ -18,6 +18,7 @@ cdef class Gradients:
 
     @cython.locals(held=Tensor)
     cpdef add(self, Node node, Tensor g, object op)
+    cpdef give(self, Node node, Tensor g, object op)
     cpdef object buffer(self, Node node)
 
     @cython.locals(held=Tensor)

@@ -64,6 +64,13 @@ class Gradients:
             self.totals[node.tick] = binary("add", held, g)
             self.owned.add(node.tick)
 
+    def give(self, node: Node, g: Tensor, op: Any) -> None:
+        """`add` of memory that nobody else holds."""
+        first = node.tick not in self.totals
+        self.add(node, g, op)
+        if first and self.totals[node.tick] is g:
+            self.owned.add(node.tick)
+
     def buffer(self, node: Node) -> np.ndarray[Any, Any]:
         """The total of `node` as memory that a rule may add to: how k slices of one tensor share one gradient buffer."""
         held = self.totals.get(node.tick)

@@ -36,7 +36,7 @@ def known_scan(
     stream: bool = False,
     memory: str | int = "full",
 ) -> tuple[Tree, Tree]:
-    """`scan` (see the package) of a step that is known by a key: the same key, the same calls, on `consts` and nothing else; it is traced once.
+    """`scan` of a step that is known by a key: the same key, the same calls, on `consts` and nothing else; it is traced once.
 
     With `stream` a single step without gradients is left in `settings.ready`, to be done again.
     """

@@ -172,7 +172,7 @@ class Totals:
             if number < 0 and array.ndim == 3:  # of a product, for both halves of a batch (kernels/sums.pxi), maybe turned
                 array = array[0] + array[1]
                 array = array if array.shape == node.shape else np.ascontiguousarray(array.T)
-            table.add(node, wrap(array, None), OPS["add"])
+            table.give(node, wrap(array, None), OPS["add"])
 
 
 def memory(recipes: list[Any], env: Env, given: dict[tuple[str, int], Any], span: Even, totals: Any = None) -> list[Any]:
