@@ -381,6 +381,10 @@ def test_length_stands_in_for_xs():
         mg.scan(lambda c, x: (c, c), mg.ones(2), None)
     with pytest.raises(mg.ShapeError, match="3, 4"):
         mg.scan(lambda c, x: (c, c), mg.ones(2), mg.zeros(4, 2), length=3)
+    for length in (2.5, 4.0, "4"):  # the compiled call must not make whole numbers of them
+        with pytest.raises(TypeError, match="length is a whole number"):
+            mg.scan(lambda c, x: (c, c), mg.ones(2), mg.zeros(4, 2), length=length)
+    assert mg.scan(lambda c, x: (c, c), mg.ones(2), None, length=np.int64(4))[1].shape == (4, 2)
     with pytest.raises(TypeError, match=r"step returns \(carry, y\)"):
         mg.scan(lambda c, x: c, mg.ones(2), mg.zeros(4, 2))
 

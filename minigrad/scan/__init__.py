@@ -43,7 +43,7 @@ def scan(
     carry comes back as it is. `step` is a function of its arguments and of the tensors it closes over, all of which get their gradients;
     what else it does in Python happens when it is traced, not at every step. What can be compiled is; `scan_report()` says what was
     done, or why not. A leaf that has no share in the outputs used gets no gradient, as from the loop. Raises ShapeError if lengths
-    differ, TypeError if step does not return a pair.
+    differ, TypeError if step does not return a pair or length is no whole number.
 
     Sequences of different lengths: with `batch_sizes`, step t works on the first batch_sizes[t] rows of the carry alone, which lie in the
     order of their lengths, longest first, and xs and y hold all these rows and no others, time after time: (N, ...), with N the sum of

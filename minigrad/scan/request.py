@@ -31,7 +31,7 @@ def known_scan(
     carry: Tree,
     xs: Tree,
     reverse: bool,
-    length: int | None = None,
+    length: Any = None,
     batch_sizes: Any = None,
     stream: bool = False,
     memory: str | int = "full",

@@ -195,10 +195,12 @@ class Running:
         return [concatenate(pieces) for pieces in zip(*parts, strict=True)] if self.ended else leaves
 
 
-def span_of(xs: list[Tensor], length: int | None, batch_sizes: Any, carry: list[Tensor]) -> Even:
-    """The time steps that xs, `length` and `batch_sizes` agree on. Raises ShapeError or DtypeError if they do not."""
+def span_of(xs: list[Tensor], length: Any, batch_sizes: Any, carry: list[Tensor]) -> Even:
+    """The time steps that xs, `length` and `batch_sizes` agree on. Raises ShapeError, DtypeError or TypeError if they do not."""
     if batch_sizes is None and length is None and len(xs) == 1 and xs[0].ndim:
         return Even(xs[0].shape[0])
+    if length is not None and not isinstance(length, int | np.integer):
+        raise TypeError(f"scan: length is a whole number, that of the time steps, got {length!r}")
     for leaf in xs:
         if not leaf.ndim:
             raise ShapeError("scan: xs holds a tensor of no axis; the first axis of every tensor of xs is time")
