@@ -199,8 +199,10 @@ def span_of(xs: list[Tensor], length: Any, batch_sizes: Any, carry: list[Tensor]
     """The time steps that xs, `length` and `batch_sizes` agree on. Raises ShapeError, DtypeError or TypeError if they do not."""
     if batch_sizes is None and length is None and len(xs) == 1 and xs[0].ndim:
         return Even(xs[0].shape[0])
-    if length is not None and not isinstance(length, int | np.integer):
-        raise TypeError(f"scan: length is a whole number, that of the time steps, got {length!r}")
+    if length is not None:
+        if not isinstance(length, int | np.integer):
+            raise TypeError(f"scan: length is a whole number, that of the time steps, got {length!r}")
+        length = int(length)
     for leaf in xs:
         if not leaf.ndim:
             raise ShapeError("scan: xs holds a tensor of no axis; the first axis of every tensor of xs is time")
