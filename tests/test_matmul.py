@@ -76,6 +76,7 @@ def test_products_of_any_size(dtype, rng):
 
 
 PLACED = [(520, 512, 64), (300, 256, 64), (90, 512, 64), (160, 128, 32), (600, 800, 200), (40, 96, 256), (70, 640, 16), (33, 64, 2048)]
+PLACED += [(560, 512, 130), (780, 768, 203), (530, 272, 256)]  # sums that come as their transpose
 
 
 @pytest.mark.parametrize("shape", PLACED)
@@ -130,6 +131,21 @@ def test_no_rows_of_any_strides_write_nothing():
     """In a process of its own: where rows were counted that are not there, memory behind the result was written to."""
     done = subprocess.run([sys.executable, "-c", NOTHING], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("columns", [30, 130])
+def test_bits_of_a_row_do_not_depend_on_the_height_of_tiles(columns, dtype, rng):
+    """Tiles are low for many rows, and for rows that lie 4 KiB apart."""
+    products, depth = config.products(), 4096 // np.dtype(dtype).itemsize
+    weight = rng.standard_normal((columns, depth)).astype(dtype)
+    apart = rng.standard_normal((140, depth + 16)).astype(dtype)[:, :depth]
+    together = apart.copy()
+    full = products.linear(together, weight, None)
+    assert close(full, together.astype(float) @ weight.T.astype(float), dtype)
+    for n in (17, 28, 64, 127, 128, 135, 140):
+        assert products.linear(together[:n], weight, None).tobytes() == full[:n].tobytes()
+        assert products.linear(apart[:n], weight, None).tobytes() == full[:n].tobytes()
 
 
 def test_the_bits_of_a_row_do_not_depend_on_the_rows_beside_it(rng):
