@@ -162,17 +162,22 @@ static int FN(pack)(const void *source, ptrdiff_t b_row, ptrdiff_t b_column, ptr
 #define DEPTH 320 /* terms at a time: a panel of so many rows stays in the nearest cache */
 #define ROWS_AT_ONCE (12 * ROWS_MAX)
 
+/* Of rows that are cut into tiles of `least` rows, the first `more` of them with one row more: where tile i begins. (A division for
+ * each tile would take as long as a small tile.) */
+#define TOP(i) ((i) * least + ((i) < more ? (i) : more))
+
 /* `some` rows of A, cut into `count` tiles: each tile term by term, one behind the other. */
 static void FN(pack_rows)(const T *a, ptrdiff_t a_row, ptrdiff_t a_k, ptrdiff_t some, ptrdiff_t count, ptrdiff_t depth, T *out) {
+    const ptrdiff_t least = some / count, more = some % count;
     ptrdiff_t tops[ROWS_AT_ONCE + 1];
-    for (ptrdiff_t i = 0; i <= count; i++) tops[i] = some * i / count;
+    for (ptrdiff_t i = 0; i <= count; i++) tops[i] = TOP(i);
     for (ptrdiff_t k = 0; k < depth; k++) { /* A is read in the order in which it lies, when its columns are contiguous */
         const T *from = a + k * a_k;
         for (ptrdiff_t i = 0; a_row == 1 && i < some; i += LINE) __builtin_prefetch(from + 4 * a_k + i); /* each k in a page of its own */
         /* Whole vectors: what they read too much lies in the next row of A, what they write too much is written again by the tile's
          * next terms. The last terms have neither; nor have the first, of rows that are taken from the last to the first, a next row. */
         const ptrdiff_t apart = a_k < 0 ? -a_k : a_k;
-        const int inside = k < depth - 1 && (a_k > 0 || k > 0) && (depth - k) * (some / count) >= ROOM;
+        const int inside = k < depth - 1 && (a_k > 0 || k > 0) && (depth - k) * least >= ROOM;
         const ptrdiff_t whole = a_row == 1 && apart >= ROOM && inside ? count : 0;
         for (ptrdiff_t i = 0; i < whole; i++)
             memcpy(out + tops[i] * depth + k * (tops[i + 1] - tops[i]), from + tops[i], ROOM * sizeof(T));
@@ -196,19 +201,19 @@ static void FN(gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const v
             for (ptrdiff_t n = 0; n < columns; n++) c[i * c_row + n] = start ? start[i * start_row + n] : 0;
     /* Low, broad tiles where there are many rows, or where those of A would drive each other out of the nearest cache. */
     const int low = ROWS_MAX > 8 && a_k == 1 && rows > ROWS_MAX && (rows >= 128 || a_row * (ptrdiff_t)sizeof(T) % 4096 == 0);
-    const ptrdiff_t tallest = low ? LOW : ROWS_MAX;
     const ptrdiff_t parts = (depth + DEPTH - 1) / DEPTH;
     for (ptrdiff_t part = 0, from = 0; part < parts; part++) {
-        const ptrdiff_t to = depth * (part + 1) / parts;
+        const ptrdiff_t to = part + 1 == parts ? depth : depth * (part + 1) / parts;
         for (ptrdiff_t first = 0; first < rows; first += ROWS_AT_ONCE) {
             const ptrdiff_t some = rows - first < ROWS_AT_ONCE ? rows - first : ROWS_AT_ONCE;
-            const ptrdiff_t count = (some + tallest - 1) / tallest; /* tiles of equal height, or one row less */
+            const ptrdiff_t count = low ? (some + LOW - 1) / LOW : (some + ROWS_MAX - 1) / ROWS_MAX;
+            const ptrdiff_t least = (int)some / (int)count, more = some - least * count;
             if (a_k != 1) FN(pack_rows)(a + first * a_row + from * a_k, a_row, a_k, some, count, to - from, (T *)buffer);
-            const int panels = PANELS(some / count);
+            const int panels = PANELS(least);
             for (ptrdiff_t n = 0; n < columns; n += panels * WIDTH) {
                 const T *panel = b + n / WIDTH * b_panel + from * b_k;
                 for (ptrdiff_t i = 0; i < count; i++) {
-                    const ptrdiff_t top = some * i / count, height = some * (i + 1) / count - top;
+                    const ptrdiff_t top = TOP(i), height = least + (i < more);
                     const T *left = a_k == 1 ? a + (first + top) * a_row + from : (T *)buffer + top * (to - from);
                     T *target = c + (first + top) * c_row + n;
                     const T *sums = part ? target : start ? start + (first + top) * start_row + n : NULL;
@@ -242,3 +247,4 @@ static const Gemm FN(gemms) = {WIDTH, 1, BITS / 8, ROWS_AT_ONCE *DEPTH + ROOM, 0
 #undef DEPTH
 #undef ROOM
 #undef ROWS_AT_ONCE
+#undef TOP

@@ -65,6 +65,7 @@ cdef struct Operand:
     ptrdiff_t offset  # bytes
     ptrdiff_t time
     ptrdiff_t row
+    ptrdiff_t apart      # the same in elements
     bint lags            # of a carry that is kept: the slot before that of this time step
 
 
@@ -239,6 +240,7 @@ cdef class Program:
     cdef operand(self, Instruction* s, Operand* o, values):
         cdef ptrdiff_t item
         o.base, o.mode, o.step, o.offset, o.time, o.row, item, o.lags = values
+        o.apart = o.row // item
         if not ((o.step == 1 and o.row == s.columns * item) or (o.step == 0 and o.row == 0)):
             s.flat = 0
 
@@ -293,9 +295,9 @@ cdef void play(const Job* job, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t first, 
                 s = &job.code[stage.first]
                 pack = job.packs[s.number]
                 pack.gemm.gemm(last - first, s.columns, pack.depth, place(&s.ins[0], job, arena, i, t, first),
-                               s.ins[0].row // s.item, 1, pack.data, pack.gemm.width, pack.depth * pack.gemm.width,
-                               place(&s.ins[1], job, arena, i, t, first) if s.count > 1 else NULL, s.ins[1].row // s.item,
-                               place(&s.out, job, arena, i, t, first), s.out.row // s.item, NULL)
+                               s.ins[0].apart, 1, pack.data, pack.gemm.width, pack.depth * pack.gemm.width,
+                               place(&s.ins[1], job, arena, i, t, first) if s.count > 1 else NULL, s.ins[1].apart,
+                               place(&s.out, job, arena, i, t, first), s.out.apart, NULL)
                 continue
             row = first
             while row < last:
