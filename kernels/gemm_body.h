@@ -59,8 +59,8 @@ INLINE void FN(tile)(ptrdiff_t depth, const T *a, ptrdiff_t a_row, ptrdiff_t a_k
     }
     UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < 2 * panels; j++) sum[i][j] =
         start ? *(const FN(vector) *)(start + i * start_row + j * LANES) : (FN(vector)){0};
-    if (start_row && columns > width) /* what the next panel starts from lies in lines of its own */
-        UNROLL for (int i = 0; start && i < rows; i++) UNROLL for (int j = 0; j < width; j += LINE)
+    if (start && start_row && columns > width) /* what the next panel starts from lies in lines of its own */
+        UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < width; j += LINE)
             __builtin_prefetch(start + i * start_row + width + j);
     const T *at[4]; /* behind the last panel there is nothing to read: the first one stands in, its sums are thrown away */
     UNROLL for (int p = 0; p < panels; p++) at[p] = b + (p * WIDTH < columns ? p : 0) * b_panel;

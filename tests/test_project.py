@@ -138,16 +138,10 @@ def test_import_leaves_the_process_alone() -> None:
 
 
 def test_training_and_inference_leave_memory_flat() -> None:
-    """The campaign's check at a fifth of its length; `python campaigns/memory.py` runs all 10,000 steps.
-
-    What the interpreter keeps for itself varies by some KiB from process to process; a leak shows in each of three.
-    """
+    """The campaign's check at a fifth of its length; `python campaigns/memory.py` runs all 10,000 steps."""
     command = [sys.executable, "-W", "ignore", str(ROOT / "campaigns/memory.py"), "--steps", "2000"]
-    for _ in range(3):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode == 0:
-            return
-    raise AssertionError(done.stdout + done.stderr)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_readme_keeps_its_two_commands() -> None:

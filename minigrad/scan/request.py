@@ -42,8 +42,8 @@ def known_scan(
     """
     carry_leaves, carry_kind = flatten(carry)
     xs_leaves, xs_kind = flatten(xs)
-    carry_leaves = [leaf if isinstance(leaf, Tensor) else wrapped(leaf) for leaf in carry_leaves]
-    xs_leaves = [leaf if isinstance(leaf, Tensor) else wrapped(leaf) for leaf in xs_leaves]
+    carry_leaves = [wrapped(leaf) for leaf in carry_leaves]
+    xs_leaves = [wrapped(leaf) for leaf in xs_leaves]
     call = Request(step, carry_leaves, carry_kind, xs_leaves, xs_kind, reverse, span_of(xs_leaves, length, batch_sizes, carry_leaves))
     call.known, call.stream = (key, consts), stream
     call.segments = segments_of(memory, call.steps)

@@ -365,16 +365,13 @@ def result(array: Any, scan: Node | None, number: int, needs: bool) -> Tensor:
 def node_of(plan: Plan, env: Env, arrays: list[Any], span: Even, replay: Any) -> Node:
     """The entry of the scan itself."""
     targets: dict[Any, Node] = {}
-    cells = []
+    read = []
     for where, value, wanted in plan.named:
         tensor = env[value]
-        node = tensor.node
-        if wanted and node is not None:
-            targets[where] = node
-        if tensor.is_leaf or tensor._version is not None:
-            cells.append(tensor.version())
-    for call in plan.division.left.values():
-        cells += versions([env[call.args[0]]])
+        read.append(tensor)
+        if wanted and tensor.node is not None:
+            targets[where] = tensor.node
+    cells = versions(read + [env[call.args[0]] for call in plan.division.left.values()])
     return entry(NOTHING, ScanRules(plan, targets, replay), tuple(targets.values()), (arrays, env, span), cells)
 
 
