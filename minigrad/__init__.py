@@ -9,6 +9,9 @@ tensor([2., 4.])
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from numpy import float32, float64, int32, int64
 
 from minigrad import config
@@ -21,7 +24,6 @@ from minigrad import nn, ops, optim  # noqa: E402
 from minigrad.config import show_config  # noqa: E402
 from minigrad.errors import DtypeError, MutationError, ShapeError, TapeError  # noqa: E402
 from minigrad.grad import grad, hvp, value_and_grad, vjp  # noqa: E402
-from minigrad.io import load, save  # noqa: E402
 from minigrad.ledger import ledger  # noqa: E402
 from minigrad.nn.summary import summary  # noqa: E402
 from minigrad.op import elementwise, op  # noqa: E402
@@ -34,6 +36,9 @@ from minigrad.show import show  # noqa: E402
 from minigrad.tape import Tensor  # noqa: E402
 from minigrad.tbptt import tbptt  # noqa: E402
 from minigrad.threads import get_num_threads, set_num_threads  # noqa: E402
+
+if TYPE_CHECKING:
+    from minigrad.io import load, save
 
 __all__ = [
     "DtypeError",
@@ -74,3 +79,16 @@ __all__ = [
     "vjp",
     *ops.__all__,
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`save` and `load` when they are first asked for: what they import (hashlib, json, pathlib) would take a fifth of this import."""
+    if name not in ("io", "load", "save"):
+        raise AttributeError(f"module 'minigrad' has no attribute '{name}'")
+    io = import_module("minigrad.io")
+    globals().update(io=io, load=io.load, save=io.save)
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), "io", "load", "save"})

@@ -8,25 +8,23 @@ from __future__ import annotations
 
 import importlib
 import importlib.machinery
-import importlib.util
 import os
 import platform
 import sys
 import warnings
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-HERE = Path(__file__).parent
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ENGINE = {
-    f"minigrad.{name}": HERE / f"{name.replace('.', '/')}.py"
+    f"minigrad.{name}": f"{ROOT}/minigrad/{name.replace('.', '/')}.py"
     for name in (
         *("arithmetic", "tape", "walk", "op", "ops.elementwise", "ops.linalg"),
         *("scan.tree", "scan.trace", "scan.hoist", "scan.span", "scan.compiled", "scan.run", "scan.replay", "scan.request"),
         *("nn.equations", "nn.stack"),
     )
 }  # module -> source
-KERNELS = {f"minigrad._{name}": HERE.parent / f"kernels/{name}.pyx" for name in ("elementwise", "matmul", "program", "optim")}
+KERNELS = {f"minigrad._{name}": f"{ROOT}/kernels/{name}.pyx" for name in ("elementwise", "matmul", "program", "optim")}
 COMPILED = {**ENGINE, **KERNELS}
 
 
@@ -35,11 +33,10 @@ def flag(name: str) -> str:
     return os.environ.get(name, "")
 
 
-def binary(module: str) -> Path | None:
+def binary(module: str) -> str | None:
     """The extension file of a compiled module, if it was built."""
-    stem = HERE.parent / module.replace(".", "/")
-    paths = [stem.with_name(stem.name + suffix) for suffix in importlib.machinery.EXTENSION_SUFFIXES]
-    return next((path for path in paths if path.exists()), None)
+    paths = [f"{ROOT}/{module.replace('.', '/')}{suffix}" for suffix in importlib.machinery.EXTENSION_SUFFIXES]
+    return next(filter(os.path.exists, paths), None)
 
 
 class FromSource:
@@ -48,6 +45,8 @@ class FromSource:
     @staticmethod
     def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
         """The source of an engine module; nothing to say about any other."""
+        import importlib.util
+
         return importlib.util.spec_from_file_location(name, ENGINE[name]) if name in ENGINE else None
 
 
@@ -85,13 +84,13 @@ def optim_kernel(name: str) -> Any:
 
 def stale() -> list[str]:
     """Compiled modules that are older than their source: a development install that was not rebuilt."""
+    from glob import glob
+
     old = []
     for name, source in COMPILED.items():
         built = binary(name)
-        sources = (
-            [source, source.with_suffix(".pxd")] if name in ENGINE else [source, *source.parent.glob("*.h"), *source.parent.glob("*.pxi")]
-        )
-        if built is not None and any(path.exists() and path.stat().st_mtime > built.stat().st_mtime + 1 for path in sources):
+        sources = [source, *([source[:-3] + ".pxd"] if name in ENGINE else glob(f"{ROOT}/kernels/*.*[hi]"))]
+        if built is not None and any(os.path.exists(path) and os.path.getmtime(path) > os.path.getmtime(built) + 1 for path in sources):
             old.append(name)
     return old
 

@@ -12,7 +12,7 @@ the first derivative, with recording on they are differentiated themselves, to a
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Never
 
 import numpy as np
@@ -73,6 +73,16 @@ class Pull:
         self.first, self.second = (*wants, GRADIENT, GRADIENT)[:2]
 
 
+def wants(rule: Any) -> Sequence[str]:
+    """What a rule asks for, by name: read off its code where that says all, since inspect.signature takes ten times as long."""
+    if isinstance(rule, Into):
+        rule = rule.rule
+    code = None if inspect.ismethod(rule) else getattr(rule, "__code__", None)
+    if code is None or code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS):
+        return list(inspect.signature(rule).parameters)
+    return tuple(code.co_varnames[: code.co_argcount])
+
+
 class Recipe(Rules):
     """What one operation keeps and plays back when a given subset of its arguments needs a gradient."""
 
@@ -89,7 +99,7 @@ class Recipe(Rules):
             if isinstance(rule, Into):
                 rule, into = rule.rule, rule
             if rule is not None:
-                wanted.append((position, rule, into, [self.source(name) for name in inspect.signature(rule).parameters]))
+                wanted.append((position, rule, into, [self.source(name) for name in wants(rule)]))
         places: list[Any] = [*self.keeps, *self.settings]
         self.pulls = [
             Pull(position, rule, into, [GRADIENT if source == GRADIENT else places.index(source) for source in sources])

@@ -10,32 +10,46 @@ from minigrad.errors import DtypeError
 from minigrad.recording import tracer
 from minigrad.tape import Tensor, wrap
 
-generator = np.random.Generator(np.random.PCG64())
+
+def source() -> np.random.Generator:
+    """The generator, made when it is first asked for: numpy.random takes as long to import as all operations of minigrad.
+
+    >>> source() is source()
+    True
+    """
+    found: np.random.Generator | None = globals().get("generator")
+    return found or globals().setdefault("generator", np.random.Generator(np.random.PCG64()))
+
+
+def __getattr__(name: str) -> Any:
+    if name == "generator":
+        return source()
+    raise AttributeError(f"module 'minigrad.random' has no attribute '{name}'")
 
 
 def manual_seed(seed: int) -> None:
     """Start the generator afresh from `seed`, a whole number of 0 or more: the same seed gives the same run.
 
-    >>> manual_seed(0); a = generator.random(); manual_seed(0); a == generator.random()
+    >>> manual_seed(0); a = source().random(); manual_seed(0); a == source().random()
     True
     """
     if not isinstance(seed, int | np.integer) or seed < 0:
         raise ValueError(f"manual_seed: a seed is a whole number of 0 or more, got {seed!r}")
-    generator.bit_generator.state = np.random.PCG64(int(seed)).state
+    source().bit_generator.state = np.random.PCG64(int(seed)).state
 
 
 def get_rng_state() -> dict[str, Any]:
     """The generator's state, of plain numbers and strings, as set_rng_state takes it.
 
-    >>> state = get_rng_state(); first = generator.random(); set_rng_state(state); first == generator.random()
+    >>> state = get_rng_state(); first = source().random(); set_rng_state(state); first == source().random()
     True
     """
-    return dict(generator.bit_generator.state)
+    return dict(source().bit_generator.state)
 
 
 def set_rng_state(state: dict[str, Any]) -> None:
     """Put the generator where it was when get_rng_state was called."""
-    generator.bit_generator.state = state
+    source().bit_generator.state = state
 
 
 def draw(method: str, shape: tuple[int, ...], dtype: Any, *bounds: int) -> Tensor:
@@ -45,7 +59,7 @@ def draw(method: str, shape: tuple[int, ...], dtype: Any, *bounds: int) -> Tenso
     (2,)
     """
     try:
-        tensor = wrap(np.asarray(getattr(generator, method)(*bounds, shape, np.dtype(dtype))), None)
+        tensor = wrap(np.asarray(getattr(source(), method)(*bounds, shape, np.dtype(dtype))), None)
     except TypeError:
         kind = "whole numbers, int64 for example" if method == "integers" else "float32 or float64"
         raise DtypeError(f"random numbers of this kind are {kind}, got dtype={dtype!r}") from None
@@ -64,4 +78,4 @@ def shuffled(count: int) -> Tensor:
     watcher = tracer.get()
     if watcher is not None:
         watcher.fail("a random order is drawn")
-    return wrap(generator.permutation(count), None)
+    return wrap(source().permutation(count), None)

@@ -16,10 +16,10 @@ def physical_cores() -> int:
     cores = set()
     for cpu in allowed:
         try:
-            with open(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list", encoding="ascii") as file:
+            with open(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list", "rb") as file:
                 cores.add(file.read())
         except OSError:
-            cores.add(str(cpu))
+            cores.add(b"%d" % cpu)
     return max(1, len(cores))
 
 

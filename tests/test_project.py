@@ -65,7 +65,8 @@ def test_the_lists_of_compiled_modules_agree() -> None:
     """setup.py compiles them, config.py knows them, and pytest must not collect their sources."""
     setup = (ROOT / "setup.py").read_text(encoding="utf8")
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf8"))["tool"]["pytest"]["ini_options"]
-    for name, source in config.COMPILED.items():
+    for name, path in config.COMPILED.items():
+        source = Path(path)
         assert f'"{name}": ("{source.relative_to(ROOT)}", ' in setup
         assert name not in config.ENGINE or f"--ignore={source.relative_to(ROOT)}" in settings["addopts"]
     assert setup.count('": ("') == len(config.COMPILED)
@@ -76,7 +77,7 @@ def test_doctests_of_compiled_modules(name: str) -> None:
     """pytest cannot collect a .py whose import gives the compiled twin, so the docstrings are read from the source."""
     module = importlib.import_module(name)
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
-    for node in ast.walk(ast.parse(config.ENGINE[name].read_text(encoding="utf8"))):
+    for node in ast.walk(ast.parse(Path(config.ENGINE[name]).read_text(encoding="utf8"))):
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.Module) and (text := ast.get_docstring(node)):
             where = getattr(node, "name", "module")
             runner.run(doctest.DocTestParser().get_doctest(text, dict(vars(module)), f"{name}.{where}", None, None))

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from minigrad.op import Op
+from minigrad.op import Op, wants
 from minigrad.ops import all_ops, flip, getitem, reshape
 from minigrad.recording import is_recording
 from minigrad.tape import Tensor
 
 from .span import Even, own_rows
-from .trace import Call, Trace, Untraceable, Value, wants
+from .trace import Call, Trace, Untraceable, Value
 
 OPS = all_ops()
 CONST, INPUT, LOOP = 0, 1, 2  # what a value depends on: constants, x_t too, the carry too

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.op import Into
+from minigrad.op import Into, wants
 from minigrad.ops import add, all_ops, concatenate
 from minigrad.tape import Tensor, wrap
 
 from .hoist import CONST, LOOP, Division, living
-from .trace import Call, Tracer, Untraceable, Value, listening, wants
+from .trace import Call, Tracer, Untraceable, Value, listening
 
 OPS = all_ops()
 

@@ -6,8 +6,6 @@ over, random draws, and the result of each call. Gradient rules are ordinary cod
 
 from __future__ import annotations
 
-import functools
-import inspect
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.errors import TapeError
-from minigrad.op import Into, Op
+from minigrad.op import Op
 from minigrad.recording import is_recording, tracer
 from minigrad.tape import Tensor, the_tracing, wrap
 
@@ -274,9 +272,3 @@ def pair(result: Any) -> tuple[Tree, Tree]:
 def fresh(tensor: Tensor) -> Tensor:
     """The same values as a tensor of its own, which a trace can tell from all others."""
     return wrap(tensor._array, None)
-
-
-@functools.cache
-def wants(rule: Any) -> list[str]:
-    """What a rule asks for, by name."""
-    return list(inspect.signature(rule.rule if isinstance(rule, Into) else rule).parameters)
