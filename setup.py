@@ -32,11 +32,14 @@ TYPED = {**ENGINE, "annotation_typing": True}
 # the tape's cost. Cython drops class directives that stand in the .pxd of a .py file, and takes them here once it lists them.
 TAPE = {**ENGINE, "no_gc": True, "freelist": 256}
 
-# Contraction is off and written out instead (MADD in simd_body.h): a loop's vector body and its tail then give the same bits.
-CFLAGS = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
+# Contraction is off and written out instead (MADD in simd_body.h): a loop's vector body and its tail then give the same bits. What only a
+# debugger reads is left out (LDFLAGS too): a tenth of the wheel.
+CFLAGS = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-fno-asynchronous-unwind-tables"]
+LDFLAGS = ["-s"] if sys.platform == "linux" else []
 
-# Of the planner, which runs once a plan, what has types: compiled in half the time it takes as many instructions.
-PLANNER = {"minigrad.scan.trace", "minigrad.scan.hoist", "minigrad.scan.compiled"}
+# The engine waits for objects, not for arithmetic: more than -O2 makes it larger and no faster. The planner runs once a plan: -O1, in half
+# the time to compile.
+PLANNER = {f"minigrad.scan.{name}" for name in ("trace", "hoist", "sink", "rows", "fuse", "plan", "reuse", "compiled")}
 
 MODULES = {
     "minigrad._elementwise": ("kernels/elementwise.pyx", DIRECTIVES),
@@ -52,6 +55,11 @@ MODULES = {
     "minigrad.scan.tree": ("minigrad/scan/tree.py", ENGINE),
     "minigrad.scan.trace": ("minigrad/scan/trace.py", ENGINE),
     "minigrad.scan.hoist": ("minigrad/scan/hoist.py", ENGINE),
+    "minigrad.scan.sink": ("minigrad/scan/sink.py", ENGINE),
+    "minigrad.scan.rows": ("minigrad/scan/rows.py", ENGINE),
+    "minigrad.scan.fuse": ("minigrad/scan/fuse.py", ENGINE),
+    "minigrad.scan.plan": ("minigrad/scan/plan.py", ENGINE),
+    "minigrad.scan.reuse": ("minigrad/scan/reuse.py", ENGINE),
     "minigrad.scan.span": ("minigrad/scan/span.py", ENGINE),
     "minigrad.scan.compiled": ("minigrad/scan/compiled.py", ENGINE),
     "minigrad.scan.run": ("minigrad/scan/run.py", TYPED),
@@ -81,7 +89,8 @@ def extensions() -> list[Extension]:
             [source],
             include_dirs=["kernels", numpy.get_include()],
             depends=[str(path) for path in Path("kernels").glob("*.[hp]*")],
-            extra_compile_args=[*CFLAGS, "-O1"] if name in PLANNER else CFLAGS,
+            extra_compile_args=[*CFLAGS, *(["-O1"] if name in PLANNER else ["-O2"] if source.endswith(".py") else [])],
+            extra_link_args=LDFLAGS,
             define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
         )
         modules += cythonize([extension], compiler_directives=directives, build_dir="build/cython")

@@ -20,7 +20,8 @@ ENGINE = {
     f"minigrad.{name}": f"{ROOT}/minigrad/{name.replace('.', '/')}.py"
     for name in (
         *("arithmetic", "tape", "walk", "op", "ops.elementwise", "ops.linalg"),
-        *("scan.tree", "scan.trace", "scan.hoist", "scan.span", "scan.compiled", "scan.run", "scan.replay", "scan.request"),
+        *("scan.tree", "scan.trace", "scan.hoist", "scan.sink", "scan.rows", "scan.fuse", "scan.plan", "scan.reuse", "scan.span"),
+        *("scan.compiled", "scan.run", "scan.replay", "scan.request"),
         *("nn.equations", "nn.stack"),
     )
 }  # module -> source
