@@ -46,9 +46,11 @@ class FromSource:
     @staticmethod
     def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
         """The source of an engine module; nothing to say about any other."""
+        if name not in ENGINE:
+            return None
         import importlib.util
 
-        return importlib.util.spec_from_file_location(name, ENGINE[name]) if name in ENGINE else None
+        return importlib.util.spec_from_file_location(name, ENGINE[name])
 
 
 def prepare() -> None:
