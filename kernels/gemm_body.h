@@ -68,7 +68,7 @@ INLINE void FN(tile)(ptrdiff_t depth, const T *a, ptrdiff_t a_row, ptrdiff_t a_k
         FN(vector) right[8];
         UNROLL for (int j = 0; j < 2 * panels; j++) right[j] =
             *(const FN(vector) *)(at[j >> 1] + k * b_k + (j & 1) * LANES);
-        if (panels <= 2 && (rows < 14 || a_k != 1)) /* with more there is no room between the multiply-adds */
+        if (panels == 1 && (rows < 14 || a_k != 1)) /* with more there is no room between the multiply-adds */
             UNROLL for (int j = 0; j < width; j += LINE)
                 __builtin_prefetch(at[j / WIDTH] + (k + AHEAD) * b_k + j % WIDTH);
         UNROLL for (int i = 0; i < rows; i++) {
@@ -199,8 +199,9 @@ static void FN(gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const v
     if (depth == 0)
         for (ptrdiff_t i = 0; i < rows; i++)
             for (ptrdiff_t n = 0; n < columns; n++) c[i * c_row + n] = start ? start[i * start_row + n] : 0;
-    /* Low, broad tiles where there are many rows, or where those of A would drive each other out of the nearest cache. */
-    const int low = ROWS_MAX > 8 && a_k == 1 && rows > ROWS_MAX && (rows >= 128 || a_row * (ptrdiff_t)sizeof(T) % 4096 == 0);
+    /* Low, broad tiles, which load less beside a multiply-add, where there are rows enough for whole ones; and where those of A would
+     * drive each other out of the nearest cache. */
+    const int low = ROWS_MAX > 8 && a_k == 1 && (rows >= 4 * LOW || (rows > ROWS_MAX && a_row * (ptrdiff_t)sizeof(T) % 4096 == 0));
     const ptrdiff_t parts = (depth + DEPTH - 1) / DEPTH;
     for (ptrdiff_t part = 0, from = 0; part < parts; part++) {
         const ptrdiff_t to = part + 1 == parts ? depth : depth * (part + 1) / parts;
