@@ -22,7 +22,9 @@ cnp.import_array()
 
 
 cdef extern from "workers.h" nogil:
+    int is_worker
     int begin_parts(PartOf part, void* task, int parts) noexcept
+    void other_parts() noexcept
     int parts_done(int64_t time) noexcept
 
 cdef extern from "gemm.h" nogil:
@@ -191,7 +193,7 @@ cdef void part_of_product(void* task, int k) noexcept nogil:
         to = min(first + p.piece, last)
         some(p, first, to, left, right, p.buffers + k * p.buffer)
         first = to
-        if k == 0 and first < last:
+        if first < last:
             look(&p.stop)
 
 
@@ -199,8 +201,10 @@ caught = None  # what a signal raised while a task ran; signals are the main thr
 
 
 cdef void look(int* stop) noexcept nogil:
-    """Between two pieces of part 0: if a signal has come that raises, all parts are to stop."""
+    """Between two pieces, but on a worker: if a signal has come that raises, all parts are to stop."""
     global caught
+    if is_worker:
+        return
     with gil:
         try:
             PyErr_CheckSignals()
@@ -210,13 +214,15 @@ cdef void look(int* stop) noexcept nogil:
 
 
 cdef shared(PartOf part, void* task, int count, int* stop):
-    """All parts of a task: part 0, which looks for signals, on this thread, the others on workers or, where those are busy, here too."""
+    """All parts of a task: part 0 on this thread, the others on workers or, where those are busy or late, here too."""
     global caught
     cdef bint helped = count > 1 and begin_parts(part, task, count)
     cdef int k
     with nogil:
         for k in range(1 if helped else count):
             part(task, k)
+        if helped:
+            other_parts()
         while helped and not parts_done(LOOK):
             look(stop)
     if caught is not None:

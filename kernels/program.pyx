@@ -325,7 +325,7 @@ cdef void part_of_job(void* task, int k) noexcept nogil:
         end = min(begin + job.piece, job.steps)
         play(job, begin, end, first, last, job.arenas + k * job.arena)
         begin = end
-        if k == 0 and begin < job.steps:
+        if begin < job.steps:
             look(&job.stop)
 
 

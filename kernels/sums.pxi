@@ -98,7 +98,7 @@ cdef void part_of_half(Sum* s, int half, int j, int each, int k) noexcept nogil:
                             s.room + k * amx_unit.room):
             s.refused = True
         row += terms.count
-        if k == 0 and row < s.terms:
+        if row < s.terms:
             look(&s.stop)
 
 

@@ -1,4 +1,5 @@
-/* Threads that wait for work: a task is cut into parts, the caller does part 0 itself and the workers the others.
+/* Threads that wait for work: a task is cut into parts, the caller does part 0 itself and each worker one of the others, or the
+ * caller that too, if it is through before the worker has begun.
  *
  * Workers know nothing of Python. After a task they look out for the next one for a millisecond, for one training step has
  * several, and then sleep. One task runs at a time: who finds the workers busy does all parts alone. */
@@ -29,12 +30,15 @@ static struct {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     atomic_int task_word; /* the number of the task, and in the last bits how many parts it has: read at once, both fit together */
-    atomic_int pending;   /* workers that are not through with the task */
+    atomic_int pending;   /* parts from 1 on that are not done */
+    atomic_int open[MOST_WORKERS]; /* of each of them: the task's word while nobody has taken it */
     atomic_int busy;
     int workers;
     PartOf part; /* what to do: only who has a part may look, for the next task may come as soon as those are through */
     void *task;
-} crew = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, 0, 0, 0};
+} crew = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, {0}, 0, 0, 0, 0};
+
+static _Thread_local int is_worker;
 
 static int64_t nanoseconds(void) {
     struct timespec now;
@@ -54,7 +58,15 @@ static int changed_in(atomic_int *value, int was, int64_t time) {
     return 0;
 }
 
+/* Does a part of the task of that word, unless somebody else has taken it or the task is over. */
+static void do_part(int part, int word) {
+    if (!atomic_compare_exchange_strong(&crew.open[part], &(int){word}, 0)) return;
+    crew.part(crew.task, part);
+    atomic_fetch_sub(&crew.pending, 1);
+}
+
 static void *work(void *start) {
+    is_worker = 1;
     const int number = (int)((intptr_t)start & (MOST_WORKERS - 1));
     int seen = (int)((intptr_t)start / MOST_WORKERS), needed = 1;
     for (;;) {
@@ -65,10 +77,7 @@ static void *work(void *start) {
         }
         seen = atomic_load(&crew.task_word);
         needed = number < seen % PARTS;
-        if (needed) {
-            crew.part(crew.task, number);
-            atomic_fetch_sub(&crew.pending, 1);
-        }
+        if (needed) do_part(number, seen);
     }
     return NULL;
 }
@@ -99,11 +108,19 @@ static int begin_parts(PartOf part, void *task, int parts) {
     crew.part = part;
     crew.task = task;
     atomic_store(&crew.pending, parts - 1);
+    const int word = (atomic_load(&crew.task_word) / PARTS + 1) % (1 << 20) * PARTS + parts;
+    for (int k = 1; k < parts; k++) atomic_store(&crew.open[k], word);
     pthread_mutex_lock(&crew.lock);
-    atomic_store(&crew.task_word, (atomic_load(&crew.task_word) / PARTS + 1) % (1 << 20) * PARTS + parts);
+    atomic_store(&crew.task_word, word);
     pthread_cond_broadcast(&crew.wake);
     pthread_mutex_unlock(&crew.lock);
     return 1;
+}
+
+/* What no worker has begun: one that sleeps, or whose core is taken from it, is not waited for. */
+static void other_parts(void) {
+    const int word = atomic_load(&crew.task_word);
+    for (int k = word % PARTS - 1; k > 0; k--) do_part(k, word);
 }
 
 /* Waits for the workers, so many nanoseconds at most; 1 when they are through, and free for the next task. */

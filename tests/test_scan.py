@@ -548,6 +548,30 @@ raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], timeout=60, check=False).returncode == 7
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no choice of cores here")
+def test_what_no_worker_begins_is_done_by_the_caller():
+    """With one core for all threads, workers come late: same bits, and a signal is seen in their parts too."""
+    code = """
+import os, signal, threading
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+import numpy as np, minigrad as mg
+signal.signal(signal.SIGINT, signal.default_int_handler)
+layer, x, found = mg.nn.LSTM(64, 256), mg.rand(4000, 32, 64), []
+with mg.no_grad():
+    for count in (1, 4, 4, 4):
+        mg.set_num_threads(count)
+        found.append(layer(x[:50])[0].numpy())
+    assert all(np.array_equal(found[0], other) for other in found)
+    threading.Timer(0.25, signal.raise_signal, [signal.SIGINT]).start()
+    try:
+        [layer(x) for _ in range(100)]
+    except KeyboardInterrupt:
+        assert np.array_equal(layer(x[:50])[0].numpy(), found[0])
+        raise SystemExit(7)
+"""
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], timeout=60, check=False).returncode == 7
+
+
 def test_an_interrupt_stops_a_long_scan_and_the_next_call_is_right(rng, request):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell runs in the background would ignore it
     request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
