@@ -86,8 +86,8 @@ def __getattr__(name: str) -> Any:
     if name not in ("io", "load", "save"):
         raise AttributeError(f"module 'minigrad' has no attribute '{name}'")
     io = import_module("minigrad.io")
-    globals().update(io=io, load=io.load, save=io.save)
-    return globals()[name]
+    globals().update(load=io.load, save=io.save)
+    return globals()[name]  # io itself was put there by its import
 
 
 def __dir__() -> list[str]:
