@@ -20,12 +20,11 @@ __version__ = "0.1.0"
 long = int64  # PyTorch's name for it
 config.prepare()  # before anything compiled is imported
 
-from minigrad import nn, ops, optim  # noqa: E402
+from minigrad import ops  # noqa: E402
 from minigrad.config import show_config  # noqa: E402
 from minigrad.errors import DtypeError, MutationError, ShapeError, TapeError  # noqa: E402
 from minigrad.grad import grad, hvp, value_and_grad, vjp  # noqa: E402
 from minigrad.ledger import ledger  # noqa: E402
-from minigrad.nn.summary import summary  # noqa: E402
 from minigrad.op import elementwise, op  # noqa: E402
 from minigrad.ops import *  # noqa: E402, F403
 from minigrad.random import get_rng_state, manual_seed, set_rng_state  # noqa: E402
@@ -38,7 +37,9 @@ from minigrad.tbptt import tbptt  # noqa: E402
 from minigrad.threads import get_num_threads, set_num_threads  # noqa: E402
 
 if TYPE_CHECKING:
+    from minigrad import nn, optim
     from minigrad.io import load, save
+    from minigrad.nn.summary import summary
 
 __all__ = [
     "DtypeError",
@@ -81,14 +82,16 @@ __all__ = [
 ]
 
 
+# What is imported when it is first asked for, and from where: more than half of what all of it takes.
+LATE = {"nn": "nn", "optim": "optim", "summary": "nn", "io": "io", "load": "io", "save": "io"}
+
+
 def __getattr__(name: str) -> Any:
-    """`save` and `load` when they are first asked for: what they import (hashlib, json, pathlib) would take a fifth of this import."""
-    if name not in ("io", "load", "save"):
+    if name not in LATE:
         raise AttributeError(f"module 'minigrad' has no attribute '{name}'")
-    io = import_module("minigrad.io")
-    globals().update(load=io.load, save=io.save)
-    return globals()[name]  # io itself was put there by its import
+    module = import_module(f"minigrad.{LATE[name]}")
+    return globals().setdefault(name, getattr(module, name, module))
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), "io", "load", "save"})
+    return sorted({*globals(), *LATE})

@@ -8,10 +8,8 @@ from typing import Any
 
 import numpy as np
 
+import minigrad
 from minigrad.errors import ShapeError
-from minigrad.nn.module import Module
-from minigrad.nn.sequence_losses import sequence_cross_entropy, sequence_mse_loss
-from minigrad.nn.sequences import valid_steps
 from minigrad.ops import concatenate
 from minigrad.scan.tree import Tree, detach
 from minigrad.tape import Tensor
@@ -63,7 +61,7 @@ def tbptt(
             raise ValueError(f"tbptt: {label}={steps!r} is a number of time steps, 1 or more")
     if k2 < k1:
         raise ValueError(f"tbptt: a backward pass over k2={k2} steps every k1={k1} would leave steps without a gradient: k2 >= k1")
-    if isinstance(model, Module) and any(getattr(part, "stateful", False) for part in model.modules()):
+    if isinstance(model, minigrad.nn.Module) and any(getattr(part, "stateful", False) for part in model.modules()):
         raise ValueError("tbptt: it carries the state from window to window itself: build the model with stateful=False")
     x, y = (given if isinstance(given, Tensor) else np.asarray(given) for given in (x, y))
     axis = 1 if batch_first else 0
@@ -72,13 +70,13 @@ def tbptt(
         raise ShapeError(f"tbptt: x has shape {x.shape}, y {y.shape}: both should be ({order}), with as many time steps")
     valid = None
     if lengths is not None or mask is not None:
-        valid = valid_steps("tbptt", x.shape[:2], lengths, mask, batch_first)
+        valid = minigrad.nn.sequences.valid_steps("tbptt", x.shape[:2], lengths, mask, batch_first)
     return Windows(model, x, y, loss or usual_loss(y, batch_first), valid, axis).played(k1, k2, state)
 
 
 def usual_loss(y: Any, batch_first: bool) -> Callable[..., Tensor]:
     """The loss for targets of this dtype."""
-    function = sequence_cross_entropy if y.dtype.kind in "iu" else sequence_mse_loss
+    function = minigrad.nn.sequence_cross_entropy if y.dtype.kind in "iu" else minigrad.nn.sequence_mse_loss
     return lambda output, y, **mask: function(output, y, batch_first=batch_first, **mask)
 
 
