@@ -70,7 +70,7 @@ MODULES = {
     "minigrad.scan.reuse": ("minigrad/scan/reuse.py", ENGINE),
     "minigrad.scan.span": ("minigrad/scan/span.py", ENGINE),
     "minigrad.scan.compiled": ("minigrad/scan/compiled.py", ENGINE),
-    "minigrad.scan.run": ("minigrad/scan/run.py", TYPED),
+    "minigrad.scan.run": ("minigrad/scan/run.py", ENGINE),
     "minigrad.scan.replay": ("minigrad/scan/replay.py", ENGINE),
     "minigrad.scan.request": ("minigrad/scan/request.py", TYPED),
     "minigrad.nn.equations": ("minigrad/nn/equations.py", DIRECTIVES),

@@ -96,10 +96,13 @@ cdef object new_array(int ndim, cnp.npy_intp* shape, int number, size_t item):
     return array
 
 
-def empty(tuple shape, dtype):
-    """As numpy.empty, in pooled memory if it is large."""
+def empty(tuple shape, cnp.dtype dtype not None, bint zeros=False):
+    """As numpy.empty or numpy.zeros, in pooled memory if it is large."""
     cdef cnp.npy_intp[32] lengths
     cdef int i
     for i in range(len(shape)):
         lengths[i] = shape[i]
-    return new_array(len(shape), lengths, dtype.num, dtype.itemsize)
+    cdef cnp.ndarray array = new_array(len(shape), lengths, dtype.type_num, dtype.itemsize)
+    if zeros:
+        memset(cnp.PyArray_DATA(array), 0, cnp.PyArray_NBYTES(array))
+    return array

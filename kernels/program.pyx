@@ -8,10 +8,11 @@ run at each time step and where in packed memory they begin.
 """
 
 cimport numpy as cnp
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 from posix.stdlib cimport posix_memalign
 
 from minigrad._elementwise cimport Bool, Loops, loops
@@ -384,4 +385,5 @@ cdef class Run:
         shared(part_of_job, &self.job, count, &self.job.stop)
 
 
+include "calls.pxi"
 include "ready.pxi"

@@ -1,5 +1,6 @@
 # Types for the compiler; compiled.py is the code.
 from minigrad.scan.hoist cimport Division
+from minigrad.scan.sink cimport Backward
 from minigrad.scan.trace cimport Trace
 
 
@@ -39,7 +40,7 @@ cdef class Plan:
 
 
 cdef class BackwardPlan:
-    cdef public object back
+    cdef public Backward back
     cdef public object totals
     cdef public object rings
     cdef public object inputs
@@ -47,4 +48,3 @@ cdef class BackwardPlan:
     cdef public object layout
     cdef public Loop loop
     cdef public object input_places
-    cdef public object sink_places

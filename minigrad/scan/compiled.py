@@ -284,11 +284,11 @@ class BackwardPlan:
             pairs.append((lowering.refs[before].buffer, claim(lowering, ref, like, taken)))
         rings = {buffer for pair in pairs if pair is not None for buffer in pair}
         self.inputs = [None if value is None else self.kept(lowering, value, rings) for value in back.inputs]
-        self.sinks: list[tuple[Sink, Ref]] = [(sink, self.kept(lowering, sink.g, rings)) for sink in back.sinks]
+        sums = [self.kept(lowering, sink.g, rings) for sink in back.sinks]
         for pair in pairs:
             self.rings.append(None if pair is None else layout.slots(*pair, False, "ring"))
         stacked: dict[Buffer, None] = {}
-        for held in (*self.inputs, *[ref for _, ref in self.sinks]):
+        for held in (*self.inputs, *sums):
             if held is not None:
                 root = held.buffer.root()[0]
                 if root.kind == "result" and root in layout.places and layout.places[root].array in self.rings:
@@ -299,7 +299,7 @@ class BackwardPlan:
         self.layout = layout
         self.loop = Loop(lowering, layout, "fuse" in plan.passes, list(stacked), self.offers(plan))
         self.input_places = [None if ref is None else place_of(layout, ref) for ref in self.inputs]
-        self.sink_places = [place_of(layout, ref) for _, ref in self.sinks]
+        self.sinks: list[tuple[Sink, Any]] = [(sink, place_of(layout, ref)) for sink, ref in zip(back.sinks, sums, strict=True)]
 
     def offers(self, plan: Plan) -> dict[Array, list[tuple[int, int]]]:
         """The arrays of the forward loop that this one may write over, with the columns that are read afterwards."""
@@ -310,7 +310,7 @@ class BackwardPlan:
             for array in plan.loop.arrays
             if (array.kind == "stacked" or array in ours) and array not in shown and array.rows == plan.rows
         }
-        for sink, _ in self.sinks:
+        for sink in self.back.sinks:
             if sink.call.args[0] in plan.lowering.refs:
                 array, _, start, width, _ = plan.stacked(sink.call.args[0])
                 found.get(array, []).append((start, start + width))

@@ -35,15 +35,15 @@ class Array:
         self.dtype = dtype
 
     def recipe(self) -> tuple[Any, ...]:
-        """How to make it: kind, key, count of time steps as (times T, plus), rows, width, dtype."""
-        key = self.key
+        """How to make it: "made" or where it is from, key, count of time steps as (times T, plus), rows, width, dtype."""
+        kind, key = self.kind, self.key
         if self.kind == "number":
             key = np.array([key], self.dtype)
         elif self.kind == "const":
             value, shape = key
             key = value, shape, math.prod(shape)
         times, plus = {"T": (1, 0), "T+1": (1, 1), "2": (0, 2), "1": (0, 1)}[self.steps]
-        return self.kind, key, times, plus, self.rows, self.width, self.dtype
+        return "made" if kind in ("slots", "stacked", "ring", "scratch") else kind, key, times, plus, self.rows, self.width, self.dtype
 
     def nbytes(self) -> int:
         """Bytes of one time step."""

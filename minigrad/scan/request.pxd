@@ -1,4 +1,6 @@
 # Types for the compiler, also those that request.py names in its annotations.
+cimport cython
+
 from minigrad.scan.compiled cimport Plan
 from minigrad.scan.span cimport Even
 from minigrad.scan.trace cimport Trace
@@ -22,3 +24,10 @@ cdef class Request:
     cdef public object state
     cdef public object whole
     cdef public object first
+
+    @cython.locals(tensor=Tensor)
+    cpdef object signature(self)
+
+    cpdef object remembered(self)
+    cpdef tuple run(self)
+    cpdef tuple play(self, object plan, list tensors, bint cached)

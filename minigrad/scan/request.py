@@ -23,6 +23,11 @@ from .steps import Steps
 from .trace import Trace, Untraceable, fresh, pair, retire, run_step, wrapped
 from .tree import Tree, flatten, unflatten
 
+try:
+    from minigrad._program import form  # type: ignore[import-not-found]
+except ImportError:  # without compiled modules every scan runs as its loop, and nothing here is called
+    form = None
+
 
 def known_scan(
     key: Any,
@@ -226,11 +231,22 @@ class Request:
         key, consts = self.known
         if key is None or settings.mode != "compile":
             return None
+        wanted = 0  # which of the tensors have a place on the tape, bit by bit
+        xs, others = [], []
+        for tensor in self.xs:
+            wanted = 2 * wanted + (tensor.node is not None)
+            xs.append(tensor._array)
+        for tensor in [*self.carry, *consts]:
+            if tensor is not None:
+                wanted = 2 * wanted + (tensor.node is not None)
+                others.append(tensor._array)
+        forms = form(xs, 1), form(others, 0)
+        if None in forms:
+            return None
         return (
             key,
-            tuple([(x.shape[1:], x.dtype, x.node is None) for x in self.xs]),
-            tuple([(one.shape, one.dtype, one.node is None) for one in self.carry]),
-            tuple([(const.shape, const.dtype, const.node is None) for const in consts if const is not None]),
+            forms,
+            wanted,
             self.carry_kind,
             self.xs_kind,
             self.reverse,
@@ -242,9 +258,7 @@ class Request:
 
     def remembered(self) -> Any:
         """The plan of a known step, and which of its constants the plan's are; None if there is none yet."""
-        if self.known[0] is None:
-            return None
-        return known.get(self.signature())
+        return None if self.known[0] is None else known.get(self.signature())
 
     def play(self, plan: Any, tensors: list[Any], cached: bool) -> tuple[Tree, Tree]:
         """Run a plan with the tensors of this call."""

@@ -27,6 +27,7 @@ except ImportError:  # without compiled modules every scan runs as its loop, and
     dense = empty = packed = sums_of = Ready = Run = None
 
 OPS = all_ops()
+PLUS = OPS["add"]
 QUICK = 4e6  # floating operations that are done before anyone could miss the interpreter's lock
 PIECE = 2e9  # floating operations between two looks for signals
 Env = dict[Value, Any]
@@ -162,8 +163,7 @@ class Totals:
     def array(self, number: int, shape: tuple[int, ...], dtype: Any) -> Any:
         """The sum so far."""
         if number not in self.arrays:
-            self.arrays[number] = empty(shape, dtype)
-            self.arrays[number].fill(0)
+            self.arrays[number] = empty(shape, dtype, True)
         return self.arrays[number]
 
     def pay(self, table: Any) -> None:
@@ -172,27 +172,28 @@ class Totals:
             if number < 0 and array.ndim == 3:  # of a product, for both halves of a batch (kernels/sums.pxi), maybe turned
                 array = array[0] + array[1]
                 array = array if array.shape == node.shape else np.ascontiguousarray(array.T)
-            table.give(node, wrap(array, None), OPS["add"])
+            table.give(node, wrap(array, None), PLUS)
 
 
 def memory(recipes: list[Any], env: Env, given: dict[tuple[str, int], Any], span: Even, totals: Any = None) -> list[Any]:
     """The arrays of a loop."""
-    arrays = []
+    arrays: list[Any] = []
     for kind, key, times, plus, rows, width, dtype in recipes:
-        if kind in ("input", "cotangent"):
-            array = dense(given[kind, key], dtype)
-        elif kind == "total":
-            array = totals.array(key, span.room(times, plus, rows, width), dtype)
+        if kind == "made":
+            array = empty(span.room(times, plus, rows, width), dtype)
+        elif kind == "number":
+            array = key
         elif kind == "const":
             value, shape, size = key
-            array = env[value]._array
+            tensor = env[value]
+            array = tensor._array
             if array.size != size:
                 array = np.broadcast_to(array, shape)
             array = dense(array, dtype)
-        elif kind == "number":
-            array = key
+        elif kind == "total":
+            array = totals.array(key, span.room(times, plus, rows, width), dtype)
         else:
-            array = empty(span.room(times, plus, rows, width), dtype)
+            array = dense(given[kind, key], dtype)
         arrays.append(array)
     return arrays
 
@@ -212,10 +213,14 @@ def play(loop: Loop, arrays: list[Any], env: Env, span: Even, rows: int, reverse
 
 def forward(plan: Plan, env: Env, span: Even) -> list[Any]:
     """Run the forward loop; returns its arrays."""
-    given = {("input", number): env[value]._array for number, value in enumerate(plan.division.inputs)}
+    given = {}
+    for number, value in enumerate(plan.division.inputs):
+        tensor = env[value]
+        given["input", number] = tensor._array
     arrays = memory(plan.loop.recipes, env, given, span)
     for slot, value in zip(plan.slots, plan.trace.carry, strict=True):
-        span.begin(arrays[slot.index], slot.steps == "2", plan.reverse, env[value]._array)
+        tensor = env[value]
+        span.begin(arrays[slot.index], slot.steps == "2", plan.reverse, tensor._array)
     play(plan.loop, arrays, env, span, plan.rows, plan.reverse)
     return arrays
 
@@ -243,8 +248,7 @@ def final(plan: Plan, arrays: list[Any], span: Even) -> list[Any]:
     """The last carry, in memory of its own."""
     ends = []
     for slot, value in zip(plan.slots, plan.trace.carry, strict=True):
-        end = span.end(arrays[slot.index], slot.steps == "2", plan.reverse)
-        ends.append(end if end.shape == value.shape else end.reshape(value.shape))
+        ends.append(span.end(arrays[slot.index], slot.steps == "2", plan.reverse, value.shape))
     return ends
 
 
@@ -274,36 +278,38 @@ def backward(plan: Plan, arrays: list[Any], env: Env, span: Even, parts: dict[in
         env = dict(env)
         with no_grad():
             evaluate(back.once, env)
-    given = {("cotangent", number): g._array for number, g in parts.items()}
+    given = {}
+    for number, g in parts.items():
+        given["cotangent", number] = g._array
     if table.retain:
-        arrays = [array.copy() if number in mine.loop.taken else array for number, array in enumerate(arrays)]
+        arrays = [one.copy() if number in mine.loop.taken else one for number, one in enumerate(arrays)]
     totals = Totals() if span.totals is None else span.totals
     every = arrays + memory(mine.loop.recipes[len(arrays) :], env, given, span, totals)
     for number, ring in enumerate(mine.rings):
         if ring is not None:
-            g = parts.get(number)
-            span.begin(every[ring.index], True, not plan.reverse, 0 if g is None else g._array)
+            span.begin(every[ring.index], True, not plan.reverse, given.get(("cotangent", number), 0))
     play(mine.loop, every, env, span, plan.rows, not plan.reverse)
-    plus = OPS["add"]
     for number, value in enumerate(plan.trace.carry):
         ring = mine.rings[number]
         if ring is not None and value in first and ("carry", number) in targets:
-            end = span.end(every[ring.index], True, not plan.reverse).reshape(value.shape)
-            table.add(targets["carry", number], wrap(end, None), plus)
+            end = span.end(every[ring.index], True, not plan.reverse, value.shape)
+            table.add(targets["carry", number], wrap(end, None), PLUS)
     for number, value in enumerate(plan.division.inputs):
         place = mine.input_places[number]
         if place is not None and value in everywhere and ("input", number) in targets:
-            table.add(targets["input", number], wrap(stacked(every, place, span, value.shape), None), plus)
-    for number, ((sink, _), place) in enumerate(zip(mine.sinks, mine.sink_places, strict=True), 1):
-        node = targets.get(("const", sink.call.args[sink.position]))
-        if node is not None and sink.call.out in everywhere:
-            g = stacked(every, place, span, sink.call.out.shape)
-            into = None if span.totals is None else totals.array(-number, sums_of(g, *sink.call.args[1].shape), g.dtype)
-            totals.owed[-number] = node, sunk(plan, sink, g, every, env, span, into)
+            table.add(targets["input", number], wrap(stacked(every, place, span, value.shape), None), PLUS)
+    for number, (sink, place) in enumerate(mine.sinks, 1):
+        call = sink.call
+        node = targets.get(("const", call.args[sink.position]))
+        if node is not None and call.out in everywhere:
+            rows = stacked(every, place, span, call.out.shape)
+            into = None if span.totals is None else totals.array(-number, sums_of(rows, *call.args[1].shape), rows.dtype)
+            totals.owed[-number] = node, sunk(plan, sink, rows, every, env, span, into)
     for number, (total, array) in enumerate(mine.totals):
-        node = targets.get(("const", total.call.args[total.position]))
-        if node is not None and total.call.out in everywhere:
-            totals.owed[number] = node, every[array.index].reshape(total.call.out.shape)
+        call = total.call
+        node = targets.get(("const", call.args[total.position]))
+        if node is not None and call.out in everywhere:
+            totals.owed[number] = node, every[array.index].reshape(call.out.shape)
     if span.totals is None:
         totals.pay(table)
 
@@ -315,14 +321,15 @@ def sunk(plan: Plan, sink: Sink, g: Any, memory: list[Any], env: Env, span: Even
     Steps are added up in the order in which they are played back, each to the sum of those before: so it does not matter for the bits
     whether they come at once or in several calls.
     """
-    call, rule = sink.call, sink.call.op.rules[sink.position]
+    call = sink.call
     rows, weight = call.args[:2]
+    rule = call.op.rules[sink.position]
     x = env[rows]._array if call.out in plan.division.left else stacked(memory, plan.stacked(rows), span, rows.shape)
     some = len(g) if "sink" in plan.passes else 1
     starts = range(0, len(g), some)
     for t in starts if plan.reverse else reversed(starts):
-        named = {"g": in_order(g[t : t + some], plan.reverse), call.op.arguments[0]: in_order(x[t : t + some], plan.reverse)}
-        wanted = [named.get(name, weight.shape) for name in sink.names]
+        pair = in_order(g[t : t + some], plan.reverse), in_order(x[t : t + some], plan.reverse)
+        wanted = [weight.shape if place is None else pair[place] for place in sink.wants]
         if into is None:
             into = rule.rule(*wanted)._array
         else:
@@ -377,4 +384,8 @@ def node_of(plan: Plan, env: Env, arrays: list[Any], span: Even, replay: Any) ->
 
 def versions(tensors: list[Tensor]) -> list[Any]:
     """The cells that tell whether one of the tensors is changed in place."""
-    return [tensor.version() for tensor in tensors if tensor.is_leaf or tensor._version is not None]
+    found = []
+    for tensor in tensors:
+        if tensor._version is not None or tensor.is_leaf:
+            found.append(tensor.version())
+    return found

@@ -5,8 +5,8 @@ from minigrad.scan.trace cimport Call, Value
 cdef class Sink:
     cdef public Call call
     cdef public Value g
-    cdef public object names
     cdef public object position
+    cdef public object wants
 
 
 cdef class Total:

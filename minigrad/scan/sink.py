@@ -27,13 +27,14 @@ OPS = all_ops()
 class Sink:
     """The rule of a product that runs after the loop: of `call`, for the constant at `position`, from the gradient `g` of the product."""
 
-    __slots__ = ("call", "g", "names", "position")
+    __slots__ = ("call", "g", "position", "wants")
 
     def __init__(self, call: Call, position: int, g: Value) -> None:
         self.call = call
         self.position = position
         self.g = g
-        self.names = wants(call.op.rules[position])  # g, the rows, and maybe the constant's shape
+        places = {"g": 0, call.op.arguments[0]: 1}
+        self.wants = [places.get(name) for name in wants(call.op.rules[position])]  # g, the rows, and maybe (None) the constant's shape
 
 
 class Total:

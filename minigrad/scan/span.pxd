@@ -10,7 +10,7 @@ cdef class Even:
     cpdef object room(self, object times, object plus, object rows, object width)
     cpdef object view(self, object array, object memory, object shift)
     cpdef object begin(self, object memory, bint turns, bint reverse, object start)
-    cpdef object end(self, object memory, bint turns, bint reverse)
+    cpdef object end(self, object memory, bint turns, bint reverse, tuple shape)
 
 
 cdef class Ragged(Even):

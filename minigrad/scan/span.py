@@ -15,6 +15,11 @@ from minigrad.errors import DtypeError, ShapeError
 from minigrad.ops import concatenate, stack
 from minigrad.tape import Tensor
 
+try:
+    from minigrad._program import lay, lift  # type: ignore[import-not-found]
+except ImportError:  # without compiled modules every scan runs as its loop, and nothing here is called
+    lay = lift = None
+
 
 class Even:
     """All rows at every time: arrays are (T, rows, columns)."""
@@ -63,7 +68,7 @@ class Even:
         """The rows of all times in an array that starts `shift` steps earlier."""
         if array.kind in ("input", "cotangent"):
             memory = memory.reshape(self.steps, -1, array.width)
-        return memory[shift : shift + self.steps]
+        return memory[shift : shift + self.steps] if shift or len(memory) != self.steps else memory
 
     def fitted(self, call: Any, args: list[Any], t: int) -> list[Any]:
         """The arguments of a call of the step, as they go together at time t."""
@@ -71,11 +76,11 @@ class Even:
 
     def begin(self, memory: Any, turns: bool, reverse: bool, start: Any) -> None:
         """Put the first carry (or 0) where the loop reads it: in two places that take turns, or in one of T + 1."""
-        memory[0 if turns or not reverse else self.steps] = start if type(start) is int else start.reshape(memory.shape[1:])
+        lay(memory, 0 if turns or not reverse else self.steps, start)
 
-    def end(self, memory: Any, turns: bool, reverse: bool) -> Any:
-        """The last carry, in memory of its own."""
-        return memory[self.steps & 1 if turns else 0 if reverse else self.steps].copy()
+    def end(self, memory: Any, turns: bool, reverse: bool, shape: tuple[int, ...]) -> Any:
+        """The last carry, of that shape, in memory of its own."""
+        return lift(memory, self.steps & 1 if turns else 0 if reverse else self.steps, shape)
 
 
 class Ragged(Even):
@@ -157,11 +162,12 @@ class Ragged(Even):
         else:
             memory[self.edge(reverse)] = start
 
-    def end(self, memory: Any, turns: bool, reverse: bool) -> Any:
+    def end(self, memory: Any, turns: bool, reverse: bool, shape: tuple[int, ...]) -> Any:
         """The carry after the last step of each row."""
-        if turns:
-            return memory[self.steps & 1].copy() if reverse else memory[self.lengths & 1, np.arange(len(self.lengths))]
-        return memory[self.edge(not reverse)]
+        if turns and reverse:
+            return lift(memory, self.steps & 1, shape)
+        found = memory[self.lengths & 1, np.arange(len(self.lengths))] if turns else memory[self.edge(not reverse)]
+        return found.reshape(shape)
 
     def edge(self, late: bool) -> Any:
         """Where in a carry that is kept each row has its slot 0, or its own last one."""
