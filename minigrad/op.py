@@ -445,6 +445,8 @@ class Op(Operator):
             if isinstance(problem, ShapeError | DtypeError):
                 raise
             raise self.refusal(problem, arrays, settings) from None
+        if self.view and type(result) is ndarray:
+            return result
         if type(result) is not ndarray:
             result = np.asarray(result)
             if result.dtype.kind not in "fiub":

@@ -27,13 +27,15 @@ cdef class Gradients:
     @cython.locals(g=Tensor)
     cpdef Tensor total(self, Node node)
 
+    cpdef Tensor arrived(self, Node node, Tensor g)
+
 
 @cython.locals(node=Node, table=Gradients, g=Tensor)
 cpdef Gradients walk(object outputs, object seeds, object wanted, bint retain_graph, bint create_graph)
 
 
 @cython.locals(found=dict, todo=list, node=Node, parent=Node)
-cpdef list newest_first(list roots, Py_ssize_t since=*)
+cpdef list newest_first(list roots, object since=*)
 
 
 @cython.locals(node=Node, g=Tensor)

@@ -129,7 +129,8 @@ class Equations(Gates):
 
     def weights(self, suffix: str) -> tuple[Tensor, ...]:
         """The parameters of one direction of one layer, in the order of `shapes`."""
-        return tuple([getattr(self, label + suffix) for label in self.weight_names])
+        own, names = vars(self), [label + suffix for label in self.weight_names]
+        return tuple([own[name] if name in own else getattr(self, name) for name in names])  # getattr would ask all classes first
 
     def named(self, suffix: str) -> SimpleNamespace:
         """The parameters of one direction of one layer by name."""

@@ -195,7 +195,7 @@ class Layers(Equations):
     def checked(self, x: Any) -> tuple[Tensor, bool]:
         """The input as a tensor, and whether it has a batch axis. Refuses what does not fit, each axis by its name."""
         order = "batch, time, features" if self.batch_first else "time, batch, features"
-        ndim = np.ndim(x)
+        ndim = x.ndim if isinstance(x, Tensor) else np.ndim(x)
         if ndim not in (2, 3):
             raise ShapeError(f"{self.label()}: input has shape {np.shape(x)}, expected ({order}), or (time, features) without a batch")
         axes = order if ndim == 3 else "time, features"

@@ -127,8 +127,9 @@ def ahead(plan: Plan, env: Env, span: Even) -> None:
     division = plan.division
     for call in division.ahead:
         args = [env[arg] if isinstance(arg, Value) else arg for arg in call.args]
-        if call.out in division.left:
-            args[1:] = [arg if arg is None else arg.detach() for arg in args[1:]]
+        if call.out in division.left:  # a product
+            env[call.out] = call.op(args[0], *[arg if arg is None else arg.detach() for arg in args[1:]], **call.settings)
+            continue
         over = [isinstance(arg, Value) and division.level[arg] == INPUT for arg in call.args]
         if call.recorded or not is_recording():
             env[call.out] = over_time(call, args, over, span, plan.reverse)
@@ -328,7 +329,8 @@ def sunk(plan: Plan, sink: Sink, g: Any, memory: list[Any], env: Env, span: Even
     some = len(g) if "sink" in plan.passes else 1
     starts = range(0, len(g), some)
     for t in starts if plan.reverse else reversed(starts):
-        pair = in_order(g[t : t + some], plan.reverse), in_order(x[t : t + some], plan.reverse)
+        now = (g, x) if some == len(g) else (g[t : t + some], x[t : t + some])
+        pair = in_order(now[0], plan.reverse), in_order(now[1], plan.reverse)
         wanted = [weight.shape if place is None else pair[place] for place in sink.wants]
         if into is None:
             into = rule.rule(*wanted)._array
