@@ -1,4 +1,8 @@
 # Types for the compiler; plan.py is the code.
+cimport cython
+
+from minigrad.scan.fuse cimport Stage
+from minigrad.scan.rows cimport Buffer, Instruction, Ref
 
 
 cdef class Array:
@@ -22,6 +26,17 @@ cdef class Layout:
     cdef public object rows
     cdef public object reverse
     cdef public object reuse
-    cdef public object arrays
-    cdef public object places
-    cdef public object consts
+    cdef public list arrays
+    cdef public dict places
+    cdef public dict consts
+
+    cpdef given(self, Buffer buffer)
+
+    @cython.locals(stage_of=dict, stage=Stage, one=Instruction, ref=Ref, root=Buffer, array=Array)
+    cpdef object settle(self, list stages)
+
+    @cython.locals(first=dict, last=dict, one=Instruction, ref=Ref, root=Buffer)
+    cpdef object pack_arena(self, Stage stage, set local)
+
+    @cython.locals(root=Buffer, place=Place, array=Array)
+    cpdef tuple operand(self, Ref ref)

@@ -148,7 +148,7 @@ class Layout:
                     last[root] = number
         taken: list[tuple[int, int, Buffer]] = []  # from, to, whose
         size = 0
-        for root in sorted(first, key=lambda one: first[one]):
+        for root in sorted(first, key=first.__getitem__):
             need = -(-stage.rows * root.width * root.dtype.itemsize // ALIGN) * ALIGN
             busy = sorted([(a, b) for a, b, other in taken if last[other] >= first[root]])
             at = 0

@@ -7,7 +7,6 @@ T rows then serves for what would be three: less memory, and less of it to pass 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from .fuse import Stage
 from .plan import ABSOLUTE, Array, Layout, Place
@@ -17,17 +16,22 @@ WORTH = 512  # bytes of a row: below, columns of a wider array cost more calls t
 IN_PLACE = UNARY | BINARY | {"where", "clip", "copy"}  # an element of the result may lie where the element it is made of lay
 
 
-class Use(NamedTuple):
-    """Some columns of a buffer, read or written by an instruction."""
+class Use:
+    """Some columns of a buffer, read or written by an instruction, the one at `position` in the program."""
 
-    position: int  # of the instruction in the program
-    start: int
-    stop: int
-    instruction: Instruction
+    __slots__ = ("instruction", "position", "start", "stop")
+
+    def __init__(self, position: int, start: int, stop: int, instruction: Instruction) -> None:
+        self.position = position
+        self.start = start
+        self.stop = stop
+        self.instruction = instruction
 
 
 class Pool:
     """Arrays of T rows whose columns are free once what lies there has been read for the last time."""
+
+    __slots__ = ("layout", "reads", "reserved", "taken", "tenants", "writes")
 
     def __init__(self, layout: Layout, stages: list[Stage]) -> None:
         self.layout = layout
@@ -37,11 +41,9 @@ class Pool:
         self.reserved: dict[Array, list[tuple[int, int]]] = {}
         self.taken: set[int] = set()  # numbers of the arrays that were written over
         for position, one in enumerate([one for stage in stages for one in stage.instructions]):
-            for table, refs in ((self.reads, one.ins), (self.writes, [one.out])):
-                for ref in refs:
-                    root, start = ref.buffer.root()
-                    start += ref.start
-                    table.setdefault(root, []).append(Use(position, start, start + (ref.width if ref.step else 1), one))
+            note(self.writes, one.out, position, one)
+            for ref in one.ins:
+                note(self.reads, ref, position, one)
 
     def offer(self, array: Array, reserved: list[tuple[int, int]]) -> None:
         """An array whose columns may be taken, but for the reserved ones."""
@@ -92,8 +94,9 @@ class Pool:
         """Whether everything in those columns has been read before the buffer's instructions write there."""
         for write in self.writes[buffer]:
             low, high = at + write.start, at + write.stop
-            if any(start < high and low < stop for start, stop in self.reserved[array]):
-                return False
+            for start, stop in self.reserved[array]:
+                if start < high and low < stop:
+                    return False
             for held, offset in self.tenants[array]:
                 for use in self.writes.get(held, ()):
                     if offset + use.start < high and low < offset + use.stop and use.position >= write.position:
@@ -106,9 +109,16 @@ class Pool:
         return True
 
 
+def note(table: dict[Buffer, list[Use]], ref: Ref, position: int, one: Instruction) -> None:
+    """Add what an instruction reads or writes to a table."""
+    root, start = ref.buffer.root()
+    start += ref.start
+    table.setdefault(root, []).append(Use(position, start, start + (ref.width if ref.step else 1), one))
+
+
 def in_place(one: Instruction, buffer: Buffer) -> bool:
     """Whether the instruction may write over the columns of a buffer that it reads, element by element."""
     mine: list[Ref] = [ref for ref in one.ins if ref.buffer.root()[0] is buffer]
     if one.name == "matmul":  # over what its sums start from
-        return all(ref is one.ins[-1] for ref in mine) and len(one.ins) == 2
-    return one.name in IN_PLACE and all(ref.step for ref in mine)
+        return mine in ([], [one.ins[-1]]) and len(one.ins) == 2
+    return one.name in IN_PLACE and not [ref for ref in mine if not ref.step]

@@ -1,4 +1,7 @@
 # Types for the compiler; rows.py is the code.
+cimport cython
+
+from minigrad.scan.trace cimport Call, Value
 
 
 cdef class Buffer:
@@ -11,6 +14,9 @@ cdef class Buffer:
     cdef public bint varies
     cdef public object width
 
+    @cython.locals(buffer=Buffer)
+    cpdef tuple root(self)
+
 
 cdef class Ref:
     cdef public Buffer buffer
@@ -22,7 +28,7 @@ cdef class Ref:
 cdef class Instruction:
     cdef public object columns
     cdef public object dtype
-    cdef public object ins
+    cdef public list ins
     cdef public str name
     cdef public Ref out
     cdef public object settings
@@ -30,8 +36,29 @@ cdef class Instruction:
 
 cdef class Lowering:
     cdef public object batch
-    cdef public object level
-    cdef public object refs
-    cdef public object instructions
-    cdef public object matrices
+    cdef public dict level
+    cdef public dict refs
+    cdef public list instructions
+    cdef public list matrices
     cdef public object count
+
+    cpdef object columns_of(self, tuple shape)
+    cpdef Ref result(self, Value value, object width, object dtype=*)
+    cpdef Ref number(self, object number, object dtype)
+
+    @cython.locals(value=Value, ref=Ref)
+    cpdef Ref operand(self, object arg, Call call, object dtype)
+
+    cpdef Ref constant(self, Value value, tuple shape, object width, object dtype)
+    cpdef Ref place(self, Value value)
+    cpdef Ref dense(self, Ref ref, object width, Value value)
+    cpdef lower(self, Call call)
+
+    @cython.locals(out=Value, ref=Ref)
+    cpdef Ref elementwise(self, Call call)
+
+    @cython.locals(value=Value)
+    cpdef Ref same(self, Call call)
+
+    @cython.locals(value=Value, ref=Ref)
+    cpdef Ref slice(self, Call call)

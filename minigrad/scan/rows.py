@@ -6,7 +6,7 @@ instruction but an address; what mixes rows has no place here, and the scan says
 
 from __future__ import annotations
 
-import math
+from math import inf, prod
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from .trace import Call, Untraceable, Value
 
 UNARY = {"neg", "exp", "log", "sqrt", "square", "abs", "sign", "tanh", "sigmoid", "softplus", "relu"}
 UNARY |= {"expm1", "log1p", "log_sigmoid", "silu", "gelu", "erf", "erfc"}
+DTYPE = np.dtype
 COMPARISONS = {"eq", "ne", "lt", "le", "gt", "ge"}
 BINARY = {"add", "sub", "mul", "div", "maximum", "minimum", "tanh_grad", "sigmoid_grad", "softplus_grad", "relu_grad"} | COMPARISONS
 WITH_NUMBER = {"leaky_relu": "negative_slope", "elu": "alpha"}  # the setting that is their second operand
@@ -35,7 +36,7 @@ class Buffer:
         self.kind = kind  # result, or where it comes from: input, carry, cotangent, const, number, kept
         self.number = number
         self.width = width
-        self.dtype = np.dtype(dtype)
+        self.dtype = dtype if isinstance(dtype, DTYPE) else np.dtype(dtype)
         self.varies = varies  # has a row for each sequence, rather than one for all
         self.value = value  # of a constant: the Value and the shape to give it; of a number, the number
         self.parent: Buffer | None = None
@@ -80,7 +81,7 @@ class Instruction:
 
     def __init__(self, name: str, dtype: Any, columns: int, settings: Any, out: Ref, ins: list[Ref]) -> None:
         self.name = name
-        self.dtype = np.dtype(dtype)  # in which the loop computes
+        self.dtype = dtype if isinstance(dtype, DTYPE) else np.dtype(dtype)  # in which the loop computes
         self.columns = columns
         self.settings = settings
         self.out = out
@@ -106,16 +107,16 @@ class Lowering:
     def source(self, kind: str, number: int, value: Value) -> None:
         """A value that comes in from outside lies in memory of its own."""
         varies = self.batch is None or (len(value.shape) > 0 and value.shape[0] == self.batch)
-        width = self.columns_of(value.shape) if varies else math.prod(value.shape)
+        width = self.columns_of(value.shape) if varies else prod(value.shape)
         self.refs[value] = Ref(Buffer(kind, number, width, value.dtype, varies, value), 0, width)
 
     def columns_of(self, shape: tuple[int, ...]) -> int:
         """Columns of a value of this shape."""
         if self.batch is None:
-            return math.prod(shape)
+            return prod(shape)
         if not shape or shape[0] != self.batch:
             raise Untraceable(f"a value of shape {shape} inside the loop has no row for each of the {self.batch} sequences")
-        return math.prod(shape[1:])
+        return prod(shape[1:])
 
     def result(self, value: Value, width: int, dtype: Any = None) -> Ref:
         """New memory for a result."""
@@ -151,20 +152,20 @@ class Lowering:
             raise Untraceable(f"'{call.op.name}' lines up the rows of shape {arg.shape} with columns of {shape}")
         if size == 1:
             return Ref(ref.buffer, ref.start, width, 0)
-        if (loose or self.batch is None) and tuple(n for n in arg.shape if n != 1) == tuple(n for n in tail if n != 1) and size == width:
+        if (loose or self.batch is None) and [n for n in arg.shape if n != 1] == [n for n in tail if n != 1] and size == width:
             return ref
         raise Untraceable(f"'{call.op.name}' stretches {arg.shape} to {shape} in a way that rows cannot express")
 
     def constant(self, value: Value, shape: tuple[int, ...], width: int, dtype: Any) -> Ref:
         """A constant beside rows of `shape`: one row for all, or a row for each, or one number."""
-        size = math.prod(value.shape)
+        size = prod(value.shape)
         if size == 1:
             return Ref(Buffer("const", value.number, 1, dtype, False, (value, (1,))), 0, width, 0)
         if self.batch is None:
             return Ref(Buffer("const", value.number, width, dtype, True, (value, shape)), 0, width)
         own = (1,) * (len(shape) - len(value.shape)) + value.shape
         varies = own[0] == self.batch and self.batch > 1
-        if math.prod(own[1:]) == 1 and varies:
+        if prod(own[1:]) == 1 and varies:
             return Ref(Buffer("const", value.number, 1, dtype, True, (value, own)), 0, width, 0)
         target = (self.batch if varies else 1, *shape[1:])
         return Ref(Buffer("const", value.number, width, dtype, varies, (value, target)), 0, width)
@@ -230,8 +231,8 @@ class Lowering:
             return self.power(call, ins[0], width)
         if name == "clip":
             bounds = (
-                -math.inf if call.settings["lo"] is None else call.settings["lo"],
-                math.inf if call.settings["hi"] is None else call.settings["hi"],
+                -inf if call.settings["lo"] is None else call.settings["lo"],
+                inf if call.settings["hi"] is None else call.settings["hi"],
             )
             return self.emit("clip", dtype, width, bounds, self.result(out, width), self.dense(ins[0], width, out))
         if name == "gelu" and call.settings["approximate"] != "none":
@@ -242,7 +243,7 @@ class Lowering:
             name, ins = "div", [self.number(1.0, dtype), *ins]
         if name in UNARY:
             ins = [self.dense(ins[0], width, out)]
-        elif not any(ref.step for ref in ins):
+        elif not [ref for ref in ins if ref.step]:
             ins[0] = Ref(ins[0].buffer, ins[0].start, width, 1) if width == 1 else self.dense(ins[0], width, out)
         return self.emit(name, dtype, width, None, self.result(out, width), *ins)
 
@@ -285,7 +286,7 @@ class Lowering:
         rank = 1 if self.batch is None else 2
         if not isinstance(a, Value) or not isinstance(b, Value) or self.level[b] != CONST or self.level[a] == CONST:
             raise Untraceable(f"'{call.op.name}' in the loop wants rows on the left and a constant matrix on the right")
-        single = self.batch is None and math.prod(a.shape[:-1]) == 1
+        single = self.batch is None and prod(a.shape[:-1]) == 1
         if len(b.shape) != 2 or not (len(a.shape) == rank or single) or (call.op.name == "linear" and call.args[2] is not None):
             raise Untraceable(f"'{call.op.name}' of shapes {a.shape} and {b.shape} has no form that the loop can run")
         if a.dtype != b.dtype:

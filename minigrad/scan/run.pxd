@@ -74,10 +74,6 @@ cpdef object stacked(list arrays, tuple where, Even span, tuple shape)
 cpdef backward(Plan plan, list arrays, dict env, Even span, dict parts, dict targets, object table)
 
 
-@cython.locals(call=Call, rows=Value, weight=Value)
-cpdef object sunk(Plan plan, Sink sink, object g, list memory, dict env, Even span, object into)
-
-
 cpdef Tensor in_order(object rows, bint turn)
 
 
