@@ -7,8 +7,8 @@ calls, and the step need not be traced again. Anything else in reach, and it is.
 
 from __future__ import annotations
 
-import dis
 import functools
+from opcode import opmap
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
@@ -22,6 +22,7 @@ LIBRARIES = {"minigrad", "numpy", "math"}  # whose functions give the same for t
 MOODS = {"random", "grad", "default_rng", "environ", "open", "input", "print", "next", "iter", "id", "globals", "locals", "eval", "exec"}
 MOODS |= {"vars", "getattr", "setattr", "delattr", "object", "super", "hash", "__import__", "breakpoint", "compile", "memoryview", "dir"}
 MOODS |= {"is_leaf", "version", "parameter", "now", "time"}
+REACHES_OUT = {opmap["IMPORT_NAME"], opmap["STORE_GLOBAL"], opmap["DELETE_GLOBAL"]}  # every second byte of code is an operation
 MOST = 2000  # parts of a key: to compare more takes longer than to trace
 FIXED = {FunctionType, BuiltinFunctionType, np.ufunc, type(np.sum), type(relu), type(linear)}  # NumPy's, an operation, compiled
 DEEP = 12  # containers in containers
@@ -143,7 +144,7 @@ class Reach:
 def names_in(code: CodeType) -> tuple[str, ...] | None:
     """The names that code, and code inside it, asks for; None if it imports, or if what one gives may differ each time."""
     names = set(code.co_names)
-    if names & MOODS or any(one.opname in ("IMPORT_NAME", "STORE_GLOBAL", "DELETE_GLOBAL") for one in dis.get_instructions(code)):
+    if names & MOODS or REACHES_OUT.intersection(code.co_code[::2]):
         return None
     for const in code.co_consts:
         if isinstance(const, CodeType):
