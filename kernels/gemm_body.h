@@ -159,7 +159,8 @@ static int FN(pack)(const void *source, ptrdiff_t b_row, ptrdiff_t b_column, ptr
 }
 
 #define ROOM (ROWS_MAX <= 8 ? 8 : 16)
-#define DEPTH 320 /* terms at a time: a panel of so many rows stays in the nearest cache */
+#define DEPTH 320 /* terms at a time: a panel of so many rows stays in the nearest cache, ... */
+#define DEEP (ROWS_MAX > 8 ? 640 : DEPTH) /* ... where A is read as it lies in the next one: to begin anew costs more than to read from there */
 #define ROWS_AT_ONCE (12 * ROWS_MAX)
 
 /* Of rows that are cut into tiles of `least` rows, the first `more` of them with one row more: where tile i begins. (A division for
@@ -202,7 +203,7 @@ static void FN(gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const v
     /* Low, broad tiles, which load less beside a multiply-add, where there are rows enough for whole ones; and where those of A would
      * drive each other out of the nearest cache. */
     const int low = ROWS_MAX > 8 && a_k == 1 && (rows >= 4 * LOW || (rows > ROWS_MAX && a_row * (ptrdiff_t)sizeof(T) % 4096 == 0));
-    const ptrdiff_t parts = (depth + DEPTH - 1) / DEPTH;
+    const ptrdiff_t most = a_k == 1 ? DEEP : DEPTH, parts = (depth + most - 1) / most;
     for (ptrdiff_t part = 0, from = 0; part < parts; part++) {
         const ptrdiff_t to = part + 1 == parts ? depth : depth * (part + 1) / parts;
         for (ptrdiff_t first = 0; first < rows; first += ROWS_AT_ONCE) {
@@ -246,6 +247,7 @@ static const Gemm FN(gemms) = {WIDTH, 1, BITS / 8, ROWS_AT_ONCE *DEPTH + ROOM, 0
 #undef LOW
 #undef TILE
 #undef DEPTH
+#undef DEEP
 #undef ROOM
 #undef ROWS_AT_ONCE
 #undef TOP
