@@ -42,7 +42,7 @@ typedef T FN(four) __attribute__((vector_size(4 * BITS / 8), aligned(BITS / 8), 
 /* C[rows, panels * WIDTH] = start + A B over `depth` terms: the whole tile lives in registers. No `start` means zeros. */
 INLINE void FN(tile)(ptrdiff_t depth, const T *a, ptrdiff_t a_row, ptrdiff_t a_k, const T *b, ptrdiff_t b_k,
                      ptrdiff_t b_panel, const T *start, ptrdiff_t start_row, T *c, ptrdiff_t c_row, ptrdiff_t columns,
-                     const int rows, const int panels) {
+                     const T *next, const int rows, const int panels, const int asks) {
     FN(vector) sum[ROWS_MAX][8];
     T edge[ROWS_MAX][8 * LANES];
     const int width = panels * WIDTH;
@@ -71,6 +71,7 @@ INLINE void FN(tile)(ptrdiff_t depth, const T *a, ptrdiff_t a_row, ptrdiff_t a_k
         if (panels == 1 && (rows < 14 || a_k != 1)) /* with more there is no room between the multiply-adds */
             UNROLL for (int j = 0; j < width; j += LINE)
                 __builtin_prefetch(at[j / WIDTH] + (k + AHEAD) * b_k + j % WIDTH);
+        if (asks) __builtin_prefetch(next + k * LINE, 0, 2);
         UNROLL for (int i = 0; i < rows; i++) {
             const FN(vector) left = a[i * a_row] - (FN(vector)){0};
             UNROLL for (int j = 0; j < 2 * panels; j++) sum[i][j] = FMADD(left, right[j], sum[i][j]);
@@ -89,9 +90,9 @@ INLINE void FN(tile)(ptrdiff_t depth, const T *a, ptrdiff_t a_row, ptrdiff_t a_k
 #define TILE(rows)                                                                                              \
     case rows:                                                                                                  \
         if (a_k == 1)                                                                                           \
-            FN(tile)(depth, a, a_row, 1, b, b_k, b_panel, start, start_row, c, c_row, columns, rows, PANELS(rows)); \
+            FN(tile)(depth, a, a_row, 1, b, b_k, b_panel, start, start_row, c, c_row, columns, NULL, rows, PANELS(rows), 0); \
         else                                                                                                    \
-            FN(tile)(depth, a, 1, a_k, b, b_k, b_panel, start, start_row, c, c_row, columns, rows, PANELS(rows));   \
+            FN(tile)(depth, a, 1, a_k, b, b_k, b_panel, start, start_row, c, c_row, columns, NULL, rows, PANELS(rows), 0); \
         break;
 static __attribute__((noinline)) void FN(tiles)(int rows, ptrdiff_t depth, const T *a, ptrdiff_t a_row, ptrdiff_t a_k,
                                                 const T *b, ptrdiff_t b_k, ptrdiff_t b_panel, const T *start,
@@ -103,6 +104,19 @@ static __attribute__((noinline)) void FN(tiles)(int rows, ptrdiff_t depth, const
 #endif
     }
 }
+
+#if ROWS_MAX == 14
+/* Low tiles that ask, a cache line for each term, for what is wanted `next`. */
+#define ASKING(rows)                                                                                                   \
+    case rows:                                                                                                         \
+        FN(tile)(depth, a, a_row, 1, b, b_k, b_panel, start, start_row, c, c_row, columns, next, rows, PANELS(rows), 1); \
+        break;
+static __attribute__((noinline)) void FN(tiles_asking)(int rows, ptrdiff_t depth, const T *a, ptrdiff_t a_row, const T *b, ptrdiff_t b_k,
+                                                       ptrdiff_t b_panel, const T *start, ptrdiff_t start_row, T *c,
+                                                       ptrdiff_t c_row, ptrdiff_t columns, const T *next) {
+    switch (rows) { ASKING(4) ASKING(5) ASKING(6) }
+}
+#endif
 
 /* Four rows of four elements, turned in registers. */
 INLINE void FN(turn_four)(const T *a, ptrdiff_t a_row, T *out, ptrdiff_t out_row) {
@@ -161,6 +175,7 @@ static int FN(pack)(const void *source, ptrdiff_t b_row, ptrdiff_t b_column, ptr
 #define ROOM (ROWS_MAX <= 8 ? 8 : 16)
 #define DEPTH 320 /* terms at a time: a panel of so many rows stays in the nearest cache, ... */
 #define DEEP (ROWS_MAX > 8 ? 640 : DEPTH) /* ... where A is read as it lies in the next one: to begin anew costs more than to read from there */
+#define FAR 900000 /* bytes */
 #define ROWS_AT_ONCE (12 * ROWS_MAX)
 
 /* Of rows that are cut into tiles of `least` rows, the first `more` of them with one row more: where tile i begins. (A division for
@@ -203,6 +218,8 @@ static void FN(gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const v
     /* Low, broad tiles, which load less beside a multiply-add, where there are rows enough for whole ones; and where those of A would
      * drive each other out of the nearest cache. */
     const int low = ROWS_MAX > 8 && a_k == 1 && (rows >= 4 * LOW || (rows > ROWS_MAX && a_row * (ptrdiff_t)sizeof(T) % 4096 == 0));
+    /* What the second cache has no room for is asked for while the panels before it are in use: each tile asks for its share. */
+    const int far = low && b_k == WIDTH && columns * depth * (ptrdiff_t)sizeof(T) > FAR;
     const ptrdiff_t most = a_k == 1 ? DEEP : DEPTH, parts = (depth + most - 1) / most;
     for (ptrdiff_t part = 0, from = 0; part < parts; part++) {
         const ptrdiff_t to = part + 1 == parts ? depth : depth * (part + 1) / parts;
@@ -214,6 +231,7 @@ static void FN(gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const v
             const int panels = PANELS(least);
             for (ptrdiff_t n = 0; n < columns; n += panels * WIDTH) {
                 const T *panel = b + n / WIDTH * b_panel + from * b_k;
+                const T *after = n + panels * WIDTH < columns ? panel + panels * b_panel : b; /* what is wanted next */
                 for (ptrdiff_t i = 0; i < count; i++) {
                     const ptrdiff_t top = TOP(i), height = least + (i < more);
                     const T *left = a_k == 1 ? a + (first + top) * a_row + from : (T *)buffer + top * (to - from);
@@ -223,6 +241,14 @@ static void FN(gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const v
                     const int wide = PANELS(height);
                     for (ptrdiff_t m = 0; m < panels && n + m * WIDTH < columns; m += wide) {
                         ptrdiff_t width = columns - n - m * WIDTH;
+#if ROWS_MAX == 14
+                        if (far && least >= 4) {
+                            const T *next = after + 2 * i / count * b_panel + 2 * i % count * (to - from) / count * WIDTH;
+                            FN(tiles_asking)((int)height, to - from, left, a_row, panel, b_k, b_panel, sums, sums_row, target, c_row, width,
+                                             next);
+                            continue;
+                        }
+#endif
                         FN(tiles)
                         ((int)height, to - from, left, a_row, a_k == 1 ? 1 : height, panel + m * b_panel, b_k, b_panel,
                          sums ? sums + m * WIDTH : NULL, sums_row, target + m * WIDTH, c_row, width);
@@ -246,8 +272,10 @@ static const Gemm FN(gemms) = {WIDTH, 1, BITS / 8, ROWS_AT_ONCE *DEPTH + ROOM, 0
 #undef PANELS
 #undef LOW
 #undef TILE
+#undef ASKING
 #undef DEPTH
 #undef DEEP
+#undef FAR
 #undef ROOM
 #undef ROWS_AT_ONCE
 #undef TOP
