@@ -160,6 +160,19 @@ def test_the_bits_of_a_row_do_not_depend_on_the_rows_beside_it(rng):
         assert np.array_equal(op(wide[:1], axis=-1).numpy(), op(wide, axis=-1).numpy()[:1]), name
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(600, 450), (300, 1000), (1000, 300)])
+def test_products_with_a_matrix_too_large_for_the_second_cache(shape, dtype, rng):
+    """Its tiles ask for what the next ones read: each number of rows, and each height of the last tile, has the bits of all rows."""
+    x, weight = (mg.tensor(rng.standard_normal(size).astype(dtype)) for size in ((200, shape[1]), shape))
+    full = mg.linear(x, weight).numpy()
+    assert np.allclose(
+        full, x.numpy().astype(np.float64) @ weight.numpy().astype(np.float64).T, rtol=0, atol=2e-3 if dtype is np.float32 else 1e-10
+    )
+    for rows in (*range(14, 38), 167, 168, 169, 170, 171, 172, 173, 192, 193):
+        assert np.array_equal(mg.linear(x[:rows], weight).numpy(), full[:rows]), rows
+
+
 @pytest.mark.parametrize("change", ["assign_", "optimiser", "item"])
 def test_a_kept_weight_follows_its_numbers(change, rng):
     weight = mg.tensor(rng.standard_normal((40, 30)).astype("f"), requires_grad=change != "item")
