@@ -21,12 +21,18 @@ def form(list arrays, int first):
     return found
 
 
+cdef Py_ssize_t bytes_at(cnp.ndarray memory, Py_ssize_t place) except -1:
+    """How many bytes memory[place] has; strides do not tell where there are none."""
+    cdef Py_ssize_t count = cnp.PyArray_DIM(memory, 0)
+    if not 0 <= place < count:
+        raise IndexError(f"place {place} of {count}")
+    return cnp.PyArray_NBYTES(memory) // count
+
+
 def lay(cnp.ndarray memory, Py_ssize_t place, start):
     """memory[place] = start, an array of as many elements, or 0."""
-    cdef Py_ssize_t size = cnp.PyArray_STRIDE(memory, 0)
+    cdef Py_ssize_t size = bytes_at(memory, place)
     cdef char* target = cnp.PyArray_BYTES(memory) + place * size
-    if not 0 <= place < cnp.PyArray_DIM(memory, 0):
-        raise IndexError(f"place {place} of {cnp.PyArray_DIM(memory, 0)}")
     if not cnp.PyArray_CheckExact(start):
         memset(target, 0, size)
     elif (cnp.PyArray_TYPE(<cnp.ndarray>start) == cnp.PyArray_TYPE(memory) and cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>start)
@@ -38,13 +44,13 @@ def lay(cnp.ndarray memory, Py_ssize_t place, start):
 
 def lift(cnp.ndarray memory, Py_ssize_t place, tuple shape):
     """memory[place] in memory of its own, in that shape."""
-    cdef Py_ssize_t size = cnp.PyArray_STRIDE(memory, 0)
-    cdef cnp.npy_intp[32] lengths
+    cdef Py_ssize_t size = bytes_at(memory, place)
+    cdef cnp.npy_intp[64] lengths  # NumPy has no more axes
     cdef int i
-    for i in range(len(shape)):
+    for i in range(min(len(shape), 64)):
         lengths[i] = shape[i]
     cdef cnp.ndarray found = cnp.PyArray_SimpleNew(len(shape), lengths, cnp.PyArray_TYPE(memory))
-    if not 0 <= place < cnp.PyArray_DIM(memory, 0) or cnp.PyArray_NBYTES(found) != size:
+    if cnp.PyArray_NBYTES(found) != size:
         raise IndexError(f"place {place} of {(<object>memory).shape} in the shape {shape}")
     memcpy(cnp.PyArray_BYTES(found), cnp.PyArray_BYTES(memory) + place * size, size)
     return found

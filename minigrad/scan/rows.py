@@ -17,7 +17,6 @@ from .trace import Call, Untraceable, Value
 
 UNARY = {"neg", "exp", "log", "sqrt", "square", "abs", "sign", "tanh", "sigmoid", "softplus", "relu"}
 UNARY |= {"expm1", "log1p", "log_sigmoid", "silu", "gelu", "erf", "erfc"}
-DTYPE = np.dtype
 COMPARISONS = {"eq", "ne", "lt", "le", "gt", "ge"}
 BINARY = {"add", "sub", "mul", "div", "maximum", "minimum", "tanh_grad", "sigmoid_grad", "softplus_grad", "relu_grad"} | COMPARISONS
 WITH_NUMBER = {"leaky_relu": "negative_slope", "elu": "alpha"}  # the setting that is their second operand
@@ -36,7 +35,7 @@ class Buffer:
         self.kind = kind  # result, or where it comes from: input, carry, cotangent, const, number, kept
         self.number = number
         self.width = width
-        self.dtype = dtype if isinstance(dtype, DTYPE) else np.dtype(dtype)
+        self.dtype = dtype if isinstance(dtype, np.dtype) else np.dtype(dtype)
         self.varies = varies  # has a row for each sequence, rather than one for all
         self.value = value  # of a constant: the Value and the shape to give it; of a number, the number
         self.parent: Buffer | None = None
@@ -81,7 +80,7 @@ class Instruction:
 
     def __init__(self, name: str, dtype: Any, columns: int, settings: Any, out: Ref, ins: list[Ref]) -> None:
         self.name = name
-        self.dtype = dtype if isinstance(dtype, DTYPE) else np.dtype(dtype)  # in which the loop computes
+        self.dtype = dtype if isinstance(dtype, np.dtype) else np.dtype(dtype)  # in which the loop computes
         self.columns = columns
         self.settings = settings
         self.out = out
