@@ -33,13 +33,13 @@ def lay(cnp.ndarray memory, Py_ssize_t place, start):
     """memory[place] = start, an array of as many elements, or 0."""
     cdef Py_ssize_t size = bytes_at(memory, place)
     cdef char* target = cnp.PyArray_BYTES(memory) + place * size
-    if not cnp.PyArray_CheckExact(start):
+    if type(start) is int:
         memset(target, 0, size)
-    elif (cnp.PyArray_TYPE(<cnp.ndarray>start) == cnp.PyArray_TYPE(memory) and cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>start)
-            and cnp.PyArray_NBYTES(<cnp.ndarray>start) == size):
+    elif (cnp.PyArray_CheckExact(start) and cnp.PyArray_TYPE(<cnp.ndarray>start) == cnp.PyArray_TYPE(memory)
+            and cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>start) and cnp.PyArray_NBYTES(<cnp.ndarray>start) == size):
         memcpy(target, cnp.PyArray_BYTES(<cnp.ndarray>start), size)
     else:
-        memory[place] = start.reshape((<object>memory).shape[1:])
+        memory[place] = numpy.asarray(start).reshape((<object>memory).shape[1:])
 
 
 def lift(cnp.ndarray memory, Py_ssize_t place, tuple shape):

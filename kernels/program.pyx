@@ -23,6 +23,8 @@ from minigrad._elementwise cimport (
     OP_sum, OP_tanh, OP_tanh_grad)
 from minigrad._matmul cimport Pack, Packed, look, shared
 
+import numpy
+
 cnp.import_array()
 
 cdef extern from *:

@@ -19,7 +19,9 @@ def test_the_form_of_arrays_tells_types_and_shapes_apart():
     assert form([np.zeros(2), [1.0]], 0) is None and form([np.ma.zeros(2)], 0) is None
 
 
-@pytest.mark.parametrize("start", [np.ones((2, 3), "f4"), np.ones((3, 2), "f4").T, np.ones((2, 3), "f8"), np.ones(6, "f4"), 0])
+@pytest.mark.parametrize(
+    "start", [np.ones((2, 3), "f4"), np.ones((3, 2), "f4").T, np.ones((2, 3), "f8"), np.ones(6, "f4"), [[1] * 3] * 2, 0]
+)
 def test_a_carry_is_laid_where_it_belongs_and_nowhere_else(start):
     lay, lift = program.lay, program.lift
     memory = np.full((3, 2, 3), 7, "f4")
