@@ -29,9 +29,6 @@ DIRECTIVES = {
 # that its rules ask for.
 ENGINE = {**DIRECTIVES, "binding": False, "embedsignature": True}
 
-# Functions around the loop of a scan: their annotations are the types.
-TYPED = {**ENGINE, "annotation_typing": True}
-
 # Nodes and tensors cannot form cycles (see minigrad.tape.Node), so the garbage collector need not look at them: that was a fifth of
 # the tape's cost. Cython drops class directives that stand in the .pxd of a .py file, and takes them here once it lists them.
 TAPE = {**ENGINE, "no_gc": True, "freelist": 256}
@@ -72,7 +69,7 @@ MODULES = {
     "minigrad.scan.compiled": ("minigrad/scan/compiled.py", ENGINE),
     "minigrad.scan.run": ("minigrad/scan/run.py", ENGINE),
     "minigrad.scan.replay": ("minigrad/scan/replay.py", ENGINE),
-    "minigrad.scan.request": ("minigrad/scan/request.py", TYPED),
+    "minigrad.scan.request": ("minigrad/scan/request.py", ENGINE),
     "minigrad.nn.equations": ("minigrad/nn/equations.py", DIRECTIVES),
     "minigrad.nn.stack": ("minigrad/nn/stack.py", DIRECTIVES),
 }

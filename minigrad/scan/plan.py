@@ -37,9 +37,9 @@ class Array:
     def recipe(self) -> tuple[Any, ...]:
         """How to make it: "made" or where it is from, key, count of time steps as (times T, plus), rows, width, dtype."""
         kind, key = self.kind, self.key
-        if self.kind == "number":
+        if kind == "number":
             key = np.array([key], self.dtype)
-        elif self.kind == "const":
+        elif kind == "const":
             value, shape = key
             key = value, shape, math.prod(shape)
         times, plus = {"T": (1, 0), "T+1": (1, 1), "2": (0, 2), "1": (0, 1)}[self.steps]

@@ -1,4 +1,4 @@
-# Types for the compiler, also those that request.py names in its annotations.
+# Types for the compiler; request.py is the code.
 cimport cython
 
 from minigrad.scan.compiled cimport Plan

@@ -35,7 +35,7 @@ class Buffer:
         self.kind = kind  # result, or where it comes from: input, carry, cotangent, const, number, kept
         self.number = number
         self.width = width
-        self.dtype = dtype if isinstance(dtype, np.dtype) else np.dtype(dtype)
+        self.dtype = dtype
         self.varies = varies  # has a row for each sequence, rather than one for all
         self.value = value  # of a constant: the Value and the shape to give it; of a number, the number
         self.parent: Buffer | None = None
@@ -80,7 +80,7 @@ class Instruction:
 
     def __init__(self, name: str, dtype: Any, columns: int, settings: Any, out: Ref, ins: list[Ref]) -> None:
         self.name = name
-        self.dtype = dtype if isinstance(dtype, np.dtype) else np.dtype(dtype)  # in which the loop computes
+        self.dtype = dtype  # in which the loop computes
         self.columns = columns
         self.settings = settings
         self.out = out
@@ -251,9 +251,9 @@ class Lowering:
         cond, *sides = call.args
         if not isinstance(cond, Value) or cond.dtype != np.bool_ or call.out.dtype.kind != "f":
             raise Untraceable("'where' in the loop wants a condition of booleans and floating sides")
-        chosen = self.operand(cond, call, np.dtype(bool))
+        chosen = self.operand(cond, call, cond.dtype)
         if not chosen.step:
-            chosen = self.emit("copy", np.dtype(bool), width, None, self.result(cond, width, bool), chosen)
+            chosen = self.emit("copy", cond.dtype, width, None, self.result(cond, width), chosen)
         ins = [self.operand(side, call, call.out.dtype) for side in sides]
         return self.emit("where", call.out.dtype, width, None, self.result(call.out, width), chosen, *ins)
 
