@@ -58,6 +58,7 @@ MODULES = {
     "minigrad.ops.elementwise": ("minigrad/ops/elementwise.py", DIRECTIVES),
     "minigrad.ops.linalg": ("minigrad/ops/linalg.py", DIRECTIVES),
     "minigrad.scan.tree": ("minigrad/scan/tree.py", ENGINE),
+    "minigrad.scan.known": ("minigrad/scan/known.py", ENGINE),
     "minigrad.scan.trace": ("minigrad/scan/trace.py", ENGINE),
     "minigrad.scan.hoist": ("minigrad/scan/hoist.py", ENGINE),
     "minigrad.scan.sink": ("minigrad/scan/sink.py", ENGINE),

@@ -21,7 +21,7 @@ ENGINE = {
     for name in (
         *("arithmetic", "tape", "walk", "op", "ops.elementwise", "ops.linalg"),
         *("scan.tree", "scan.trace", "scan.hoist", "scan.sink", "scan.rows", "scan.fuse", "scan.plan", "scan.reuse", "scan.span"),
-        *("scan.compiled", "scan.run", "scan.replay", "scan.request"),
+        *("scan.compiled", "scan.run", "scan.replay", "scan.request", "scan.known"),
         *("nn.equations", "nn.stack"),
     )
 }  # module -> source

@@ -30,8 +30,15 @@ cdef class Gradients:
     cpdef Tensor arrived(self, Node node, Tensor g)
 
 
-@cython.locals(node=Node, table=Gradients, g=Tensor)
-cpdef Gradients walk(object outputs, object seeds, object wanted, bint retain_graph, bint create_graph)
+@cython.locals(found=Gradients, node=Node, leaf=Tensor, live=list, fresh=dict)
+cpdef backward(Tensor tensor, object gradient, bint retain_graph, bint create_graph)
+
+
+@cython.locals(out=Tensor, node=Node, table=Gradients, starts=list)
+cpdef Gradients walk(list outputs, list seeds, object wanted, bint retain_graph, bint create_graph)
+
+
+cpdef Tensor seed(Tensor out, object given, bint create_graph)
 
 
 @cython.locals(found=dict, todo=list, node=Node, parent=Node)

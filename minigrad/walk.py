@@ -65,10 +65,10 @@ class Gradients:
             self.owned.add(node.tick)
 
     def give(self, node: Node, g: Tensor, op: Any) -> None:
-        """`add` of memory that nobody else holds."""
+        """`add` of memory that nobody else holds, so that nobody holds what is made of it."""
         first = node.tick not in self.totals
         self.add(node, g, op)
-        if first and self.totals[node.tick] is g:
+        if first:
             self.owned.add(node.tick)
 
     def buffer(self, node: Node) -> np.ndarray[Any, Any]:
@@ -136,17 +136,19 @@ def backward(tensor: Tensor, gradient: Any, retain_graph: bool, create_graph: bo
     """Tensor.backward: walk, make every new `.grad`, then publish them all."""
     found = walk([tensor], [gradient], None, retain_graph, create_graph)
     with publishing:
-        leaves = [(node, node.watch.tensor()) for node in found.leaves]  # type: ignore[union-attr, misc]
-        live = [(node, leaf) for node, leaf in leaves if leaf is not None and leaf.node is not None]  # None: frozen since
+        live: list[Tensor] = []
         fresh: dict[int, Any] = {}  # a tensor frozen and thawed meanwhile stands on the tape as two leaves
         token = recording.set(create_graph)
         try:
-            for node, leaf in live:
-                before = fresh.get(id(leaf), leaf._grad)
-                fresh[id(leaf)] = found.total(node) if before is None else added(before, found.totals[node.tick])
+            for node in found.leaves:
+                leaf = node.watch.tensor()  # type: ignore[union-attr, misc]
+                if leaf is not None and leaf.node is not None:  # None: frozen since
+                    before = fresh.get(id(leaf), leaf._grad)
+                    fresh[id(leaf)] = found.total(node) if before is None else added(before, found.totals[node.tick])
+                    live.append(leaf)
         finally:
             recording.reset(token)
-        for _, leaf in live:
+        for leaf in live:
             leaf._grad = fresh[id(leaf)]
 
 
@@ -154,15 +156,15 @@ def walk(
     outputs: Sequence[Tensor], seeds: Sequence[Any], wanted: Sequence[Node] | None, retain_graph: bool, create_graph: bool
 ) -> Gradients:
     """Play the tape back from `outputs` and return the table of gradients: of all leaves, or of the nodes `wanted` alone."""
-    starts = [(out, seed(out, given, create_graph)) for out, given in zip(outputs, seeds, strict=True)]
+    starts = [seed(out, seeds[n], create_graph) for n, out in enumerate(outputs)]
     order = newest_first([out.node for out in outputs if out.node is not None])
     table = Gradients(create_graph, None if wanted is None else leading_to(wanted, order), retain_graph)
     asked = {node.tick for node in wanted or ()}
     token = recording.set(create_graph)
     try:
-        for out, start in starts:
+        for n, out in enumerate(outputs):
             if out.node is not None:
-                table.add(out.node, start, None)
+                table.add(out.node, starts[n], None)
         play_back(order, table, asked, retain_graph)
     finally:
         recording.reset(token)
@@ -243,7 +245,9 @@ def newest_first(roots: list[Node], since: int = -1) -> list[Node]:
             if parent is not None and parent.tick > since and parent.tick not in found:
                 found[parent.tick] = parent
                 todo.append(parent)
-    return [found[tick] for tick in sorted(found, reverse=True)]
+    ticks = sorted(found)
+    ticks.reverse()
+    return [found[tick] for tick in ticks]
 
 
 def leading_to(wanted: Sequence[Node], order: list[Node]) -> set[int]:

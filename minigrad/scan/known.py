@@ -42,8 +42,15 @@ def fingerprint(step: Any) -> tuple[Any, tuple[Tensor, ...]]:
     return tuple(reach.parts), tuple(reach.tensors)
 
 
+def library(module: Any) -> str:
+    """The package in which a module is."""
+    return str(module).partition(".")[0]
+
+
 class Reach:
     """What has been found so far: the parts of the key, and the tensors by the order in which they were met."""
+
+    __slots__ = ("met", "parts", "tensors")
 
     def __init__(self) -> None:
         self.parts: list[Any] = []
@@ -53,24 +60,27 @@ class Reach:
     def visit(self, value: Any, depth: int) -> None:
         """Add one value, and all that it reaches."""
         kind = type(value)
-        if kind in PLAIN:
-            self.parts.append((kind, value))
-        elif kind is Tensor:
+        if kind is Tensor:
             if self.again(value):
                 self.tensors.append(value)
+        elif value is None or kind in PLAIN:
+            self.parts.append(kind)
+            self.parts.append(value)
         elif kind is float:
             self.parts.append(repr(value))
-        elif kind is FunctionType and str(value.__module__).partition(".")[0] not in LIBRARIES:
+        elif kind is FunctionType and library(value.__module__) not in LIBRARIES:
             if self.again(value):
                 self.function(value, depth)
         elif depth > DEEP or len(self.parts) > MOST:
             raise Unknown
+        elif kind is ModuleType and library(value.__name__) in LIBRARIES:
+            self.parts.append(value.__name__)
         elif kind is tuple or kind is list:
             self.parts.append((kind, len(value)))
             for item in value:
                 self.visit(item, depth + 1)
         elif kind is dict or kind is SimpleNamespace:
-            items = value if kind is dict else vars(value)
+            items = value if kind is dict else value.__dict__
             self.parts.append((kind, tuple(items)))
             for item in items.values():
                 self.visit(item, depth + 1)
@@ -90,7 +100,7 @@ class Reach:
         self.parts.append(code)
         self.visit(function.__defaults__, depth + 1)
         self.visit(function.__kwdefaults__, depth + 1)
-        self.visit(vars(function), depth + 1)
+        self.visit(function.__dict__, depth + 1)
         try:
             for cell in function.__closure__ or ():
                 self.visit(cell.cell_contents, depth + 1)
@@ -113,14 +123,12 @@ class Reach:
         elif kind is functools.partial:
             for part in (value.func, value.args, value.keywords):
                 self.visit(part, depth + 1)
-        elif kind is ModuleType and value.__name__.partition(".")[0] in LIBRARIES:
-            self.parts.append(value.__name__)
         elif hasattr(kind, "named_parameters") and "_buffers" in vars(value):  # a layer or a model
             if self.again(value):
                 self.module(value, kind, depth)
         elif kind in FIXED or isinstance(value, type):
             home = str(getattr(value, "__module__", None) or getattr(getattr(value, "__self__", None), "__name__", ""))
-            if home.partition(".")[0] not in LIBRARIES | {"builtins"}:
+            if library(home) not in LIBRARIES | {"builtins"}:
                 raise Unknown
             self.parts.append(value)
         else:

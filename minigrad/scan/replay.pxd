@@ -1,5 +1,6 @@
 # Types for the compiler, also those that replay.py names in its annotations.
 from minigrad.scan.compiled cimport Plan
+from minigrad.scan.run cimport ahead, apply, forward, results
 from minigrad.scan.span cimport Even
 from minigrad.scan.trace cimport Value
 from minigrad.tape cimport Node, Rules, Tensor
@@ -18,3 +19,6 @@ cdef class HandedRules(Rules):
     cdef public object number
     cdef public object op
     cdef public Replay replay
+
+
+cpdef tuple played(Plan plan, dict env, Even span, object whole=*, object first=*)

@@ -2,9 +2,27 @@
 cimport cython
 
 from minigrad.scan.compiled cimport Plan
-from minigrad.scan.span cimport Even
-from minigrad.scan.trace cimport Trace
-from minigrad.tape cimport Tensor
+from minigrad.scan.replay cimport played
+from minigrad.scan.run cimport evaluate
+from minigrad.scan.span cimport Even, span_of
+from minigrad.scan.trace cimport Trace, wrapped
+from minigrad.scan.tree cimport flatten, unflatten
+from minigrad.tape cimport Tensor, wrap
+
+
+@cython.locals(call=Request)
+cpdef tuple known_scan(
+    object key,
+    tuple consts,
+    object step,
+    object carry,
+    object xs,
+    bint reverse,
+    object length=*,
+    object batch_sizes=*,
+    bint stream=*,
+    object memory=*,
+)
 
 
 cdef class Request:
@@ -30,4 +48,5 @@ cdef class Request:
 
     cpdef object remembered(self)
     cpdef tuple run(self)
-    cpdef tuple play(self, object plan, list tensors, bint cached)
+    @cython.locals(tensor=Tensor, env=dict)
+    cpdef tuple play(self, Plan plan, list tensors, bint cached)

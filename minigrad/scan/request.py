@@ -241,7 +241,7 @@ class Request:
                 wanted = 2 * wanted + (tensor.node is not None)
                 others.append(tensor._array)
         forms = form(xs, 1), form(others, 0)
-        if None in forms:
+        if forms[0] is None or forms[1] is None:
             return None
         return (
             key,
@@ -262,11 +262,14 @@ class Request:
 
     def play(self, plan: Any, tensors: list[Any], cached: bool) -> tuple[Tree, Tree]:
         """Run a plan with the tensors of this call."""
-        env: dict[Any, Any] = dict(zip(plan.given, [*self.carry, *self.xs, *tensors], strict=True))
+        env: dict[Any, Any] = {}
+        for n, tensor in enumerate([*self.carry, *self.xs, *tensors]):
+            env[plan.given[n]] = tensor
         if self.segments > 1 and plan.records and is_recording():
             last, every = Segments(plan, env, self.span, self.segments).forward()
         else:
-            evaluate(plan.division.once, env)
+            if plan.division.once:
+                evaluate(plan.division.once, env)
             arrays, last, every = played(plan, env, self.span, self.whole, self.first)
             if self.stream and self.steps == 1 and self.span.counts is None and not is_recording():
                 settings.ready = readied(plan, env, arrays)

@@ -7,7 +7,8 @@ from minigrad.scan.plan cimport Array
 from minigrad.scan.sink cimport Backward, Sink, Total
 from minigrad.scan.span cimport Even
 from minigrad.scan.trace cimport Call, Trace, Value
-from minigrad.tape cimport Node, Rules, Tensor, Version
+from minigrad.tape cimport Node, Rules, Tensor, Version, entry, wrap
+from minigrad.walk cimport Gradients
 
 
 cdef class ResultRules(Rules):
@@ -29,7 +30,7 @@ cdef class Totals:
     cpdef object array(self, object number, tuple shape, object dtype)
 
     @cython.locals(node=Node)
-    cpdef pay(self, object table)
+    cpdef pay(self, Gradients table)
 
 
 @cython.locals(cell=Version)
@@ -57,7 +58,7 @@ cpdef list matrices(Loop loop, dict env)
 cpdef play(Loop loop, list arrays, dict env, Even span, object rows, bint reverse)
 
 
-@cython.locals(tensor=Tensor, slot=Array, value=Value)
+@cython.locals(tensor=Tensor, slot=Array)
 cpdef list forward(Plan plan, dict env, Even span)
 
 
@@ -71,7 +72,7 @@ cpdef object stacked(list arrays, tuple where, Even span, tuple shape)
 
 @cython.locals(mine=BackwardPlan, back=Backward, g=Tensor, ring=Array, array=Array, value=Value, node=Node, sink=Sink, total=Total,
                call=Call, totals=Totals)
-cpdef backward(Plan plan, list arrays, dict env, Even span, dict parts, dict targets, object table)
+cpdef backward(Plan plan, list arrays, dict env, Even span, dict parts, dict targets, Gradients table)
 
 
 cpdef Tensor in_order(object rows, bint turn)

@@ -219,8 +219,8 @@ def forward(plan: Plan, env: Env, span: Even) -> list[Any]:
         tensor = env[value]
         given["input", number] = tensor._array
     arrays = memory(plan.loop.recipes, env, given, span)
-    for slot, value in zip(plan.slots, plan.trace.carry, strict=True):
-        tensor = env[value]
+    for number, slot in enumerate(plan.slots):
+        tensor = env[plan.trace.carry[number]]
         span.begin(arrays[slot.index], slot.steps == "2", plan.reverse, tensor._array)
     play(plan.loop, arrays, env, span, plan.rows, plan.reverse)
     return arrays
@@ -248,7 +248,8 @@ def readied(plan: Plan, env: Env, arrays: list[Any]) -> Any:
 def final(plan: Plan, arrays: list[Any], span: Even) -> list[Any]:
     """The last carry, in memory of its own."""
     ends = []
-    for slot, value in zip(plan.slots, plan.trace.carry, strict=True):
+    for number, slot in enumerate(plan.slots):
+        value = plan.trace.carry[number]
         ends.append(span.end(arrays[slot.index], slot.steps == "2", plan.reverse, value.shape))
     return ends
 
@@ -349,7 +350,7 @@ def results(plan: Plan, env: Env, arrays: list[Any], span: Even, replay: Any) ->
     division, needs = plan.division, plan.needs
     scan = node_of(plan, env, arrays, span, replay) if plan.records and is_recording() else None
     last = final(plan, arrays, span)
-    carries = [result(array, scan, n, value in needs) for n, (array, value) in enumerate(zip(last, division.new_carry, strict=True))]
+    carries = [result(array, scan, n, division.new_carry[n] in needs) for n, array in enumerate(last)]
     outs: list[Tensor] = []
     for n, value in enumerate(division.ys):
         place = plan.outs[n]

@@ -19,3 +19,6 @@ cdef class Ragged(Even):
     cdef public object slots
     cdef public object starts
     cdef public object total
+
+
+cpdef Even span_of(list xs, object length, object batch_sizes, list carry)

@@ -203,8 +203,10 @@ class Running:
 
 def span_of(xs: list[Tensor], length: Any, batch_sizes: Any, carry: list[Tensor]) -> Even:
     """The time steps that xs, `length` and `batch_sizes` agree on. Raises ShapeError, DtypeError or TypeError if they do not."""
-    if batch_sizes is None and length is None and len(xs) == 1 and xs[0].ndim:
-        return Even(xs[0].shape[0])
+    if batch_sizes is None and length is None and len(xs) == 1:
+        x = xs[0]._array
+        if x.ndim:
+            return Even(len(x))
     if length is not None:
         if not isinstance(length, int | np.integer):
             raise TypeError(f"scan: length is a whole number, that of the time steps, got {length!r}")

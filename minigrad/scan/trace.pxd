@@ -1,4 +1,6 @@
 # Types for the compiler; trace.py is the code.
+from minigrad.tape cimport Tensor, wrap
+
 
 cdef class Call
 
@@ -32,3 +34,6 @@ cdef class Trace:
     cdef public object ys_kind
     cdef public object drawn
     cdef public object passing
+
+
+cpdef Tensor wrapped(object leaf)
