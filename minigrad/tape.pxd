@@ -74,6 +74,10 @@ cpdef Tensor wrap(object array, Node node)
 cpdef bint fits(cnp.ndarray array, tuple shape)
 
 
+@cython.locals(size=Py_ssize_t)
+cpdef Py_ssize_t size_of(tuple shape)
+
+
 cpdef object dtype_of(cnp.ndarray array)
 
 

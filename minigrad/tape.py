@@ -483,6 +483,14 @@ def fits(array: Any, shape: tuple[int, ...]) -> bool:
     return True
 
 
+def size_of(shape: tuple[int, ...]) -> int:
+    """How many elements an array of this shape has."""
+    size = 1
+    for length in shape:
+        size *= length
+    return size
+
+
 def shape_of(array: Any, parents: tuple[Node | None, ...]) -> tuple[int, ...]:
     """array.shape; the very tuple of a parent where it is equal, for a tape holds as many as entries."""
     for parent in parents:

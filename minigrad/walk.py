@@ -16,7 +16,7 @@ from minigrad.arithmetic import binary, operators
 from minigrad.errors import DtypeError, ShapeError, TapeError
 from minigrad.recording import recording
 from minigrad.sparse import Rows
-from minigrad.tape import Node, Tensor, dtype_of, fits, wrap
+from minigrad.tape import Node, Tensor, dtype_of, fits, size_of, wrap
 
 publishing = threading.Lock()
 
@@ -49,7 +49,10 @@ class Gradients:
             if not self.recorded and node.tick in self.totals:
                 operators["add_sum"](self.buffer(node), array)
                 return
-            g = operators["sum_to"](g, shape=node.shape)
+            if not self.recorded and array.size == size_of(node.shape):  # axes of 1 have no sum
+                g = wrap(array.reshape(node.shape), None)
+            else:
+                g = operators["sum_to"](g, shape=node.shape)
         if dtype_of(array) is not node.dtype:
             g = operators["astype"](g, dtype=node.dtype)
         held = self.totals.get(node.tick)
@@ -99,7 +102,8 @@ class Gradients:
 
     def arrived(self, node: Node, g: Tensor) -> Tensor:
         """All of the gradient of `node` is there: what its hooks make of it, noted for `.grad` if a tensor waits for that."""
-        for hook in list(node.watch.hooks.values()):  # type: ignore[union-attr]
+        hooks = node.watch.hooks  # type: ignore[union-attr]
+        for hook in list(hooks.values()) if hooks else ():
             self.owned.discard(node.tick)  # a hook may have kept it
             view = g._array.view()
             view.flags.writeable = False  # others may hold the same memory
@@ -143,13 +147,13 @@ def backward(tensor: Tensor, gradient: Any, retain_graph: bool, create_graph: bo
             for node in found.leaves:
                 leaf = node.watch.tensor()  # type: ignore[union-attr, misc]
                 if leaf is not None and leaf.node is not None:  # None: frozen since
-                    before = fresh.get(id(leaf), leaf._grad)
-                    fresh[id(leaf)] = found.total(node) if before is None else added(before, found.totals[node.tick])
+                    before = fresh.get(leaf.node.tick, leaf._grad)
+                    fresh[leaf.node.tick] = found.total(node) if before is None else added(before, found.totals[node.tick])
                     live.append(leaf)
         finally:
             recording.reset(token)
         for leaf in live:
-            leaf._grad = fresh[id(leaf)]
+            leaf._grad = fresh[leaf.node.tick]
 
 
 def walk(
@@ -244,7 +248,8 @@ def newest_first(roots: list[Node], since: int = -1) -> list[Node]:
         for parent in node.parents:
             if parent is not None and parent.tick > since and parent.tick not in found:
                 found[parent.tick] = parent
-                todo.append(parent)
+                if parent.recipe is not None:
+                    todo.append(parent)
     ticks = sorted(found)
     ticks.reverse()
     return [found[tick] for tick in ticks]

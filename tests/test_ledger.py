@@ -443,7 +443,11 @@ def rows_of(text: str) -> list[list[str]]:
     """The printed tape without its ticks, which are replaced by the number of the entry."""
     lines = text.splitlines()[1:-1]
     number = {line.split()[0]: str(k) for k, line in enumerate(lines)}
-    return [[number[line[:9].strip()], line[10:18].strip(), *[number.get(word, word) for word in line[18:].split()]] for line in lines]
+    found = []
+    for line in lines:
+        *words, size = line[18:].split()  # the size may be a number that is some entry's tick
+        found.append([number[line[:9].strip()], line[10:18].strip(), *[number.get(word, word) for word in words], size])
+    return found
 
 
 @pytest.mark.skipif(not COMPILED, reason="the compiled loop needs the compiled kernels")

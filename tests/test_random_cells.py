@@ -118,7 +118,7 @@ def test_too_little_of_anything_fails_a_long_campaign():
     assert random_cells.shortfalls(long) == ["1 mismatches"]
 
 
-over_time, sunk = run.over_time, run.sunk
+over_time, packed = run.over_time, run.packed
 
 
 def one_step_late(*given):
@@ -127,13 +127,13 @@ def one_step_late(*given):
     return mg.concatenate([found[-1:], found[:-1]])
 
 
-def a_little_small(*given):
-    """The gradient of a constant, a millionth too small."""
-    return sunk(*given) * (1 - 1e-6)
+def a_little_small(matrix, packs):
+    """The matrix of a product in the loop, a millionth too small."""
+    return packed(matrix * (1 - 1e-6), None)
 
 
 @compiled
-@pytest.mark.parametrize(("name", "instead"), [("over_time", one_step_late), ("sunk", a_little_small)])
+@pytest.mark.parametrize(("name", "instead"), [("over_time", one_step_late), ("packed", a_little_small)])
 def test_a_wrong_plan_is_found_and_made_small(name, instead, monkeypatch):
     monkeypatch.setattr(run, name, instead)
     cells = [cell for cell in map(cell_of, range(40)) if random_cells.wrong_in(cell).wrong]

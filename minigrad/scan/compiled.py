@@ -165,7 +165,7 @@ class Plan:
             alive = now | every
             for call in reversed(division.loop):
                 if call.out in alive and call.recorded:
-                    alive.update(arg for position, arg in enumerate(call.args) if feeds(call, position, self.needs))
+                    alive.update([arg for position, arg in enumerate(call.args) if feeds(call, position, self.needs)])
             everywhere |= alive
             first = {value for value in carry if value in alive}
             after = {new for old, new in zip(carry, division.new_carry, strict=True) if old in alive}
@@ -182,7 +182,7 @@ class Plan:
         back = backward_of(self.division, self.needs, self.carry_needs, [True] * len(self.division.ys))
         self.full = back
         read = {value for call in back.calls for value in call.values()} | {sink.call.args[0] for sink in back.sinks}
-        read |= {value for value in (*back.new_carry, *back.inputs) if value is not None}
+        read |= {value for value in [*back.new_carry, *back.inputs] if value is not None}
         return {value for value in read if value in self.lowering.refs}
 
     def backward(self, ys: tuple[bool, ...]) -> BackwardPlan:
@@ -233,7 +233,7 @@ def by_rows(division: Division, batch: int | None, needs: set[Value]) -> None:
     """Refuse a step that cannot run for some of its rows alone."""
     if division.trace.draws:
         raise Untraceable("random draws for sequences that end at different times")
-    for value in (*division.inputs, *division.ys, *division.trace.carry):
+    for value in [*division.inputs, *division.ys, *division.trace.carry]:
         if not value.shape or value.shape[0] != batch or division.level[value] == CONST:
             raise Untraceable(
                 f"a value of shape {value.shape} is not one row for each of the {batch} sequences, which end at different times"
@@ -259,12 +259,12 @@ class BackwardPlan:
         layout.arrays, layout.consts = list(plan.loop.arrays), dict(plan.layout.consts)
         for value in plan.lowering.refs:
             self.keep_readable(plan, lowering, layout, value)
-        for g in (*back.carry, *back.ys):
+        for g in [*back.carry, *back.ys]:
             if g is not None:
                 lowering.source("cotangent", g.number, g)
         summed: dict[Value, Array] = {}
         wanted = {total.g for total in back.totals}
-        for g in (*back.carry, *back.ys):
+        for g in [*back.carry, *back.ys]:
             if g is not None and g in wanted:
                 summed[g] = add_up(lowering, layout, g, len(summed))
         for call in back.calls:
@@ -288,7 +288,7 @@ class BackwardPlan:
         for pair in pairs:
             self.rings.append(None if pair is None else layout.slots(*pair, False, "ring"))
         stacked: dict[Buffer, None] = {}
-        for held in (*self.inputs, *sums):
+        for held in [*self.inputs, *sums]:
             if held is not None:
                 root = held.buffer.root()[0]
                 if root.kind == "result" and root in layout.places and layout.places[root].array in self.rings:

@@ -81,7 +81,7 @@ class Replay:
     def __call__(self, parts: dict[int, Tensor], table: Any) -> None:
         """Where the gradients of a scan are recorded in turn: the loop again, on the tape, and back through that."""
         with enable_grad():
-            outside = (*self.plan.trace.carry, *self.plan.division.inputs)
+            outside = [*self.plan.trace.carry, *self.plan.division.inputs]
             read = self.made_again()
             starts = {value: wrap(read[value]._array, self.env[value].node) for value in outside}
             aliases: Env = {value: OPS["identity"](tensor) for value, tensor in starts.items()}
@@ -138,7 +138,7 @@ class Replay:
             for t in range(count - 1, -1, -1) if reverse else range(count):
                 began = next(clock)
                 now = {**env, **dict(zip(trace.carry, running.at(carry, t), strict=True))}
-                now.update({value: span.at(env[value], t) for value in (*trace.xs, *trace.draws)})
+                now.update({value: span.at(env[value], t) for value in [*trace.xs, *trace.draws]})
                 for call in trace.calls:
                     args = [now[arg] if isinstance(arg, Value) else arg for arg in call.args]
                     now[call.out] = apply(call, span.fitted(call, args, t))

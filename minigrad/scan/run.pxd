@@ -1,6 +1,7 @@
 # Types for the compiler; run.py is the code.
 cimport cython
 
+from minigrad.op cimport Into
 from minigrad.scan.compiled cimport BackwardPlan, Loop, Plan
 from minigrad.scan.hoist cimport Division
 from minigrad.scan.plan cimport Array
@@ -73,6 +74,10 @@ cpdef object stacked(list arrays, tuple where, Even span, tuple shape)
 @cython.locals(mine=BackwardPlan, back=Backward, g=Tensor, ring=Array, array=Array, value=Value, node=Node, sink=Sink, total=Total,
                call=Call, totals=Totals)
 cpdef backward(Plan plan, list arrays, dict env, Even span, dict parts, dict targets, Gradients table)
+
+
+@cython.locals(call=Call, rows=Value, weight=Value, rule=Into)
+cpdef object sunk(Plan plan, Sink sink, object g, list memory, dict env, Even span, object into)
 
 
 cpdef Tensor in_order(object rows, bint turn)

@@ -208,7 +208,7 @@ def matrices(loop: Loop, env: Env) -> list[Any]:
 def play(loop: Loop, arrays: list[Any], env: Env, span: Even, rows: int, reverse: bool) -> None:
     """Run a loop over all time steps, in slices of the batch on as many threads as are worth it."""
     work = max(loop.flops * rows, 1)
-    count = threads.worth(float(work) * span.steps, rows)
+    count = threads.worth(float(work) * span.steps, rows) if work * span.steps >= 2 * threads.WORTH else 1
     Run(loop.program, arrays, matrices(loop, env), span.steps, reverse, rows, span.tables).play(max(1, int(PIECE * count / work)), count)
 
 
@@ -317,8 +317,8 @@ def backward(plan: Plan, arrays: list[Any], env: Env, span: Even, parts: dict[in
 
 
 def sunk(plan: Plan, sink: Sink, g: Any, memory: list[Any], env: Env, span: Even, into: Any) -> Any:
-    """The gradient of a product's constant: one sum over the rows of all time steps (or, without `sink`, of one step after the other),
-    added to `into` if there is one.
+    """The gradient of a product's constant: one sum over the rows of all time steps (or, without the pass `sink`, of one step after the
+    other), added to `into` if there is one.
 
     Steps are added up in the order in which they are played back, each to the sum of those before: so it does not matter for the bits
     whether they come at once or in several calls.

@@ -22,14 +22,14 @@ cdef class Call:
 
 
 cdef class Trace:
-    cdef public object calls
-    cdef public object carry
-    cdef public object xs
-    cdef public object consts
-    cdef public object draws
-    cdef public object tensors
-    cdef public object new_carry
-    cdef public object ys
+    cdef public list calls
+    cdef public list carry
+    cdef public list xs
+    cdef public list consts
+    cdef public list draws
+    cdef public list tensors
+    cdef public list new_carry
+    cdef public list ys
     cdef public object carry_kind
     cdef public object ys_kind
     cdef public object drawn
