@@ -17,9 +17,14 @@ PRINTED = [text for language, text in BLOCKS if not language]
 PROGRAMS, TABLES = ([text for text in PRINTED if text.startswith("tick") == table] for table in (False, True))
 
 
-def without_ticks(table: str) -> list[str]:
-    """The lines of `mg.show(..., unroll=True)` but for the columns that count what the process did before."""
-    return [line[10:36] + line[54:] for line in table.splitlines()]
+def without_ticks(table: str) -> list[list[str]]:
+    """The words of `mg.show(..., unroll=True)` but for the ticks, which count what the process did before; they stand before the shape."""
+    found = []
+    for line in table.splitlines():
+        before, shape, after = line.partition("(")
+        words = before.split()
+        found.append([*[word for word in words if not (shape and re.fullmatch(r"[\d.]+", word))], *after.split()])
+    return found
 
 
 def test_the_programs_are_those_of_the_step_on_the_page() -> None:
