@@ -53,6 +53,7 @@ cdef class Op(Operator):
     @cython.locals(tensor=Tensor, out=Tensor, mask=Py_ssize_t)
     cpdef object binary(self, object a, object b)
 
+    @cython.locals(tensor=Tensor)
     cpdef share(self, Tensor out, object source)
 
 

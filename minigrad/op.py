@@ -522,9 +522,13 @@ class Op(Operator):
     def share(self, out: Tensor, source: Any) -> None:
         """A view and its source share one version, so that a change of either is seen by whoever kept the other."""
         # A recorded view of a recorded result needs no version: neither can be changed. An unrecorded one must know whose it is.
-        matters = isinstance(source, Tensor) and (out.node is None or source._version is not None or source.is_leaf)
-        if matters and np.may_share_memory(out._array, source._array):
-            out._version = source.version()
+        if not isinstance(source, Tensor):
+            return
+        tensor = source
+        if out.node is None or tensor._version is not None or tensor.node is None or tensor.node.recipe is None:
+            base = out._array.base
+            if base is not None and (base is tensor._array or base is tensor._array.base or np.may_share_memory(out._array, tensor._array)):
+                out._version = tensor.version()
 
 
 class Operation(Op):

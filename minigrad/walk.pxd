@@ -2,7 +2,7 @@
 cimport cython
 
 from minigrad.arithmetic cimport binary
-from minigrad.tape cimport Node, Rules, Tensor, Version, dtype_of, fits, size_of, wrap
+from minigrad.tape cimport Node, Rules, Tensor, Version, dtype_of, fits, wrap
 
 
 @cython.final

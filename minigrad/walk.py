@@ -16,7 +16,7 @@ from minigrad.arithmetic import binary, operators
 from minigrad.errors import DtypeError, ShapeError, TapeError
 from minigrad.recording import recording
 from minigrad.sparse import Rows
-from minigrad.tape import Node, Tensor, dtype_of, fits, size_of, wrap
+from minigrad.tape import Node, Tensor, dtype_of, fits, wrap
 
 publishing = threading.Lock()
 
@@ -49,10 +49,7 @@ class Gradients:
             if not self.recorded and node.tick in self.totals:
                 operators["add_sum"](self.buffer(node), array)
                 return
-            if not self.recorded and array.size == size_of(node.shape):  # axes of 1 have no sum
-                g = wrap(array.reshape(node.shape), None)
-            else:
-                g = operators["sum_to"](g, shape=node.shape)
+            g = operators["sum_to"](g, shape=node.shape)
         if dtype_of(array) is not node.dtype:
             g = operators["astype"](g, dtype=node.dtype)
         held = self.totals.get(node.tick)

@@ -440,14 +440,10 @@ def test_a_tape_whose_numbers_have_changed_or_gone_is_refused(mode: str) -> None
 
 
 def rows_of(text: str) -> list[list[str]]:
-    """The printed tape without its ticks, which are replaced by the number of the entry."""
-    lines = text.splitlines()[1:-1]
-    number = {line.split()[0]: str(k) for k, line in enumerate(lines)}
-    found = []
-    for line in lines:
-        *words, size = line[18:].split()  # the size may be a number that is some entry's tick
-        found.append([number[line[:9].strip()], line[10:18].strip(), *[number.get(word, word) for word in words], size])
-    return found
+    """The printed tape without its ticks, which are replaced by the number of the entry; the last word, the size, is none."""
+    rows = [line.split() for line in text.splitlines()[1:-1]]
+    number = {row[0]: str(k) for k, row in enumerate(rows)}
+    return [[*[number.get(word, word) for word in row[:-1]], row[-1]] for row in rows]
 
 
 @pytest.mark.skipif(not COMPILED, reason="the compiled loop needs the compiled kernels")

@@ -6,6 +6,7 @@ carry (W_ih x_t + b for all time steps at once) and what only feeds weights is f
 
 from __future__ import annotations
 
+import functools
 import math
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -55,6 +56,12 @@ def normalised(x: Tensor, gain: Tensor) -> Tensor:
     """
     d = x + mean(x, axis=-1, keepdims=True) * -1.0
     return d * (mean(square(d), axis=-1, keepdims=True) + 1e-5) ** -0.5 * gain
+
+
+@functools.lru_cache(maxsize=256)
+def full_names(labels: tuple[str, ...], suffix: str) -> tuple[str, ...]:
+    """What the weights of one direction of one layer are called."""
+    return tuple([label + suffix for label in labels])
 
 
 class Equations(Gates):
@@ -129,7 +136,8 @@ class Equations(Gates):
 
     def weights(self, suffix: str) -> tuple[Tensor, ...]:
         """The parameters of one direction of one layer, in the order of `shapes`."""
-        own, names = vars(self), [label + suffix for label in self.weight_names]
+        own = vars(self)
+        names = full_names(self.weight_names, suffix)
         return tuple([own[name] if name in own else getattr(self, name) for name in names])  # getattr would ask all classes first
 
     def named(self, suffix: str) -> SimpleNamespace:

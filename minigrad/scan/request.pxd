@@ -33,6 +33,7 @@ cdef class Request:
     cdef public object xs_kind
     cdef public bint reverse
     cdef public Even span
+    cdef public dict own
     cdef public object steps
     cdef public tuple known
     cdef public bint stream

@@ -51,18 +51,18 @@ def known_scan(
     xs_leaves = [wrapped(leaf) for leaf in xs_leaves]
     call = Request(step, carry_leaves, carry_kind, xs_leaves, xs_kind, reverse, span_of(xs_leaves, length, batch_sizes, carry_leaves))
     call.known, call.stream = (key, consts), stream
-    call.segments = segments_of(memory, call.steps)
-    settings.ready = None
+    if memory != "full":
+        call.segments = segments_of(memory, call.steps)
+    call.own["ready"] = None
     watcher = tracer.get()
     if watcher is not None:
         watcher.fail("an inner scan")
         return call.eager()
     if call.steps == 0:
         return call.nothing()
-    if settings.mode == "eager" or not COMPILED:
-        return call.fallback(
-            "scans are set to run as loops" if settings.mode == "eager" else "the compiled kernels are missing or switched off"
-        )
+    eager = call.own["mode"] == "eager"
+    if eager or not COMPILED:
+        return call.fallback("scans are set to run as loops" if eager else "the compiled kernels are missing or switched off")
     return call.run()
 
 
@@ -77,6 +77,7 @@ class Request:
         self.xs_kind = xs_kind
         self.reverse = reverse
         self.span = span
+        self.own = settings.__dict__  # this thread's: to ask `settings` each time takes ten times as long
         self.steps = span.steps
         self.known: tuple[Any, tuple[Any, ...]] = None, ()
         self.stream = False
@@ -229,7 +230,7 @@ class Request:
     def signature(self) -> Any:
         """What the plan of a known step depends on; None for a step without a key, or where more than the plan is wanted."""
         key, consts = self.known
-        if key is None or settings.mode != "compile":
+        if key is None or self.own["mode"] != "compile":
             return None
         wanted = 0  # which of the tensors have a place on the tape, bit by bit
         xs, others = [], []
@@ -253,7 +254,7 @@ class Request:
             self.steps == 1,
             self.span.counts is None,
             is_recording(),
-            settings.passes,
+            self.own["passes"],
         )
 
     def remembered(self) -> Any:
@@ -272,10 +273,10 @@ class Request:
                 evaluate(plan.division.once, env)
             arrays, last, every = played(plan, env, self.span, self.whole, self.first)
             if self.stream and self.steps == 1 and self.span.counts is None and not is_recording():
-                settings.ready = readied(plan, env, arrays)
-        settings.report = Report(True, "", self.steps, plan, cached)
+                self.own["ready"] = readied(plan, env, arrays)
+        self.own["report"] = Report(True, "", self.steps, plan, cached)
         carry, ys = unflatten(plan.trace.carry_kind, last), unflatten(plan.trace.ys_kind, every)
-        if settings.mode == "check":
+        if self.own["mode"] == "check":
             compare(self, carry, ys)
         return carry, ys
 

@@ -8,7 +8,7 @@ from minigrad.scan.plan cimport Array
 from minigrad.scan.sink cimport Backward, Sink, Total
 from minigrad.scan.span cimport Even
 from minigrad.scan.trace cimport Call, Trace, Value
-from minigrad.tape cimport Node, Rules, Tensor, Version, entry, wrap
+from minigrad.tape cimport Node, Rules, Tensor, Version, entry, size_of, wrap
 from minigrad.walk cimport Gradients
 
 

@@ -11,7 +11,7 @@ from minigrad.errors import MutationError
 from minigrad.op import bare
 from minigrad.ops import all_ops
 from minigrad.recording import is_recording, no_grad
-from minigrad.tape import Node, Rules, Tensor, entry, wrap
+from minigrad.tape import Node, Rules, Tensor, entry, size_of, wrap
 
 from .compiled import Loop, Plan
 from .hoist import INPUT, over_time
@@ -311,7 +311,8 @@ def backward(plan: Plan, arrays: list[Any], env: Env, span: Even, parts: dict[in
         call = total.call
         node = targets.get(("const", call.args[total.position]))
         if node is not None and call.out in everywhere:
-            totals.owed[number] = node, every[array.index].reshape(call.out.shape)
+            rows = every[array.index]
+            totals.owed[number] = node, rows.reshape(node.shape if rows.size == size_of(node.shape) else call.out.shape)
     if span.totals is None:
         totals.pay(table)
 
