@@ -30,7 +30,7 @@ cdef class Gradients:
     cpdef Tensor arrived(self, Node node, Tensor g)
 
 
-@cython.locals(found=Gradients, node=Node, leaf=Tensor, live=list, fresh=dict)
+@cython.locals(found=Gradients, node=Node, leaf=Tensor, live=dict, fresh=dict)
 cpdef backward(Tensor tensor, object gradient, bint retain_graph, bint create_graph)
 
 

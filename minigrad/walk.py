@@ -137,20 +137,21 @@ def backward(tensor: Tensor, gradient: Any, retain_graph: bool, create_graph: bo
     """Tensor.backward: walk, make every new `.grad`, then publish them all."""
     found = walk([tensor], [gradient], None, retain_graph, create_graph)
     with publishing:
-        live: list[Tensor] = []
-        fresh: dict[int, Any] = {}  # a tensor frozen and thawed meanwhile stands on the tape as two leaves
+        live: dict[int, Tensor] = {}  # by tick: a tensor frozen and thawed meanwhile stands on the tape as two leaves
+        fresh: dict[int, Any] = {}
         token = recording.set(create_graph)
         try:
             for node in found.leaves:
                 leaf = node.watch.tensor()  # type: ignore[union-attr, misc]
                 if leaf is not None and leaf.node is not None:  # None: frozen since
-                    before = fresh.get(leaf.node.tick, leaf._grad)
-                    fresh[leaf.node.tick] = found.total(node) if before is None else added(before, found.totals[node.tick])
-                    live.append(leaf)
+                    tick = leaf.node.tick
+                    before = fresh.get(tick, leaf._grad)
+                    fresh[tick] = found.total(node) if before is None else added(before, found.totals[node.tick])
+                    live[tick] = leaf
         finally:
             recording.reset(token)
-        for leaf in live:
-            leaf._grad = fresh[leaf.node.tick]
+        for tick, leaf in live.items():
+            leaf._grad = fresh[tick]
 
 
 def walk(

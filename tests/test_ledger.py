@@ -440,10 +440,14 @@ def test_a_tape_whose_numbers_have_changed_or_gone_is_refused(mode: str) -> None
 
 
 def rows_of(text: str) -> list[list[str]]:
-    """The printed tape without its ticks, which are replaced by the number of the entry; the last word, the size, is none."""
+    """The printed tape without its ticks, which are replaced by the number of the entry: that, the step or "", and the other words."""
     rows = [line.split() for line in text.splitlines()[1:-1]]
     number = {row[0]: str(k) for k, row in enumerate(rows)}
-    return [[*[number.get(word, word) for word in row[:-1]], row[-1]] for row in rows]
+    found = []
+    for tick, *words, size in rows:  # the size may be a number that is some entry's tick
+        step = words.pop(0) if words[0].startswith("t=") else ""
+        found.append([number[tick], step, *[number.get(word, word) for word in words], size])
+    return found
 
 
 @pytest.mark.skipif(not COMPILED, reason="the compiled loop needs the compiled kernels")

@@ -49,5 +49,6 @@ cdef class Request:
 
     cpdef object remembered(self)
     cpdef tuple run(self)
+
     @cython.locals(tensor=Tensor, env=dict)
     cpdef tuple play(self, Plan plan, list tensors, bint cached)
