@@ -167,3 +167,31 @@ def test_an_index_that_changes_afterwards_changes_no_gradient() -> None:
     places[...], mask[...], several[:] = 1, False, [1, 1]
     out.backward()
     assert x.grad.tolist() == [11.0, 0.0, 3.0]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "slices",
+    [
+        [np.s_[:, :5], np.s_[:, 5:]],
+        [np.s_[:, 2:6], np.s_[:, 4:], np.s_[1]],
+        [np.s_[::2, ::-1], np.s_[:, ::3], np.s_[2:, 1:4]],
+        [np.s_[3, 4], np.s_[3], np.s_[..., 4], np.s_[None, :, 1:2]],
+        [np.s_[:0], np.s_[:, 7:7], np.s_[-1:, -1:]],
+    ],
+)
+def test_slices_of_one_tensor_share_its_gradient(slices: list[Any], dtype: str) -> None:
+    """Overlapping or not, of any strides, one number or none: each adds to what the others have left."""
+    rng = np.random.default_rng(3)
+    x = mg.tensor(rng.standard_normal((5, 9)).astype(dtype), requires_grad=True)
+    expected, loss = np.zeros((5, 9), dtype), mg.tensor(np.zeros((), dtype))
+    for part in slices:
+        g = rng.standard_normal(x.numpy()[part].shape).astype(dtype)
+        loss = loss + (x[part] * mg.tensor(g)).sum()
+    rng = np.random.default_rng(3)
+    rng.standard_normal((5, 9))
+    for part in slices:
+        np.add.at(expected, part, rng.standard_normal(expected[part].shape).astype(dtype))
+    loss.backward()
+    assert x.grad is not None
+    np.testing.assert_allclose(x.grad.numpy(), expected, rtol=1e-6 if dtype == "float32" else 1e-14)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.arithmetic import operators
 from minigrad.arrays import axis_of, bare_index
 from minigrad.errors import DtypeError, ShapeError
 from minigrad.op import Into, op
@@ -16,7 +17,11 @@ from minigrad.tape import Tensor
 
 def add_at(buffer: Any, g: Any, x_shape: Any, index: Any) -> None:
     """buffer[index] += g, with places that occur twice counted twice."""
-    if is_basic(index) or not any(may_repeat(part) for part in (index if isinstance(index, tuple) else (index,))):
+    if is_basic(index):
+        view = buffer[index]  # but for one number
+        if type(view) is not np.ndarray or operators["iadd"](view, g) is NotImplemented:
+            buffer[index] += g
+    elif not any(may_repeat(part) for part in (index if isinstance(index, tuple) else (index,))):
         buffer[index] += g
     else:
         np.add.at(buffer, index, g)

@@ -8,6 +8,8 @@ from typing import Any
 class Report:
     """The account of one scan: `compiled`, the `reason` if it was not, `steps`, `passes` (what each did), `cached`, and the `plan`."""
 
+    __slots__ = ("cached", "compiled", "plan", "reason", "steps")
+
     def __init__(self, compiled: bool, reason: str, steps: int, plan: Any = None, cached: bool = False) -> None:
         self.compiled = compiled
         self.reason = reason

@@ -56,6 +56,7 @@ cpdef list memory(list recipes, dict env, dict given, Even span, Totals totals=*
 cpdef list matrices(Loop loop, dict env)
 
 
+@cython.locals(work=double, whole=double)
 cpdef play(Loop loop, list arrays, dict env, Even span, object rows, bint reverse)
 
 

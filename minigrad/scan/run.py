@@ -207,9 +207,11 @@ def matrices(loop: Loop, env: Env) -> list[Any]:
 
 def play(loop: Loop, arrays: list[Any], env: Env, span: Even, rows: int, reverse: bool) -> None:
     """Run a loop over all time steps, in slices of the batch on as many threads as are worth it."""
-    work = max(loop.flops * rows, 1)
-    count = threads.worth(float(work) * span.steps, rows) if work * span.steps >= 2 * threads.WORTH else 1
-    Run(loop.program, arrays, matrices(loop, env), span.steps, reverse, rows, span.tables).play(max(1, int(PIECE * count / work)), count)
+    work = float(max(loop.flops * rows, 1))
+    whole = work * span.steps
+    count = threads.worth(whole, rows) if whole >= 2 * threads.WORTH else 1
+    piece = span.steps if whole <= PIECE else max(1, int(PIECE * count / work))
+    Run(loop.program, arrays, matrices(loop, env), span.steps, reverse, rows, span.tables).play(piece, count)
 
 
 def forward(plan: Plan, env: Env, span: Even) -> list[Any]:
