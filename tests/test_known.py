@@ -178,3 +178,12 @@ def test_equal_numbers_of_other_kinds_are_told_apart():
         return lambda h, x: (h * p + q, h)
 
     assert fingerprint(two(a, b))[0] == fingerprint(two(b, a))[0] != fingerprint(two(a, a))[0]
+
+
+def test_a_class_is_not_taken_for_the_kind_of_what_follows():
+    t = [mg.tensor(float(k)) for k in range(5)]
+
+    def made(tensors: Any, value: Any) -> Any:
+        return lambda h, x: (h * tensors[0] + len(value), h)
+
+    assert fingerprint(made(t[:4], (int, t[0], 5)))[0] != fingerprint(made(t[:4], (1, int, t[4])))[0]

@@ -130,7 +130,7 @@ class Reach:
             home = str(getattr(value, "__module__", None) or getattr(getattr(value, "__self__", None), "__name__", ""))
             if library(home) not in LIBRARIES | {"builtins"}:
                 raise Unknown
-            self.parts.append(value)
+            self.parts.append((value,))  # bare, a class would look like the kind of what comes next
         else:
             raise Unknown
 
