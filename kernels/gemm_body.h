@@ -220,11 +220,14 @@ static void FN(gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const v
     const int low = ROWS_MAX > 8 && a_k == 1 && (rows >= 4 * LOW || (rows > ROWS_MAX && a_row * (ptrdiff_t)sizeof(T) % 4096 == 0));
     /* What the second cache has no room for is asked for while the panels before it are in use: each tile asks for its share. */
     const int far = low && b_k == WIDTH && columns * depth * (ptrdiff_t)sizeof(T) > FAR;
+    /* A large result that begins with nothing or with a bias: few rows at a time fill its lines from end to end, ... */
+    const int cold = a_k == 1 && !start_row && rows * c_row * (ptrdiff_t)sizeof(T) > FAR;
+    const ptrdiff_t at_once = cold ? 8 * LOW : ROWS_AT_ONCE;
     const ptrdiff_t most = a_k == 1 ? DEEP : DEPTH, parts = (depth + most - 1) / most;
     for (ptrdiff_t part = 0, from = 0; part < parts; part++) {
         const ptrdiff_t to = part + 1 == parts ? depth : depth * (part + 1) / parts;
-        for (ptrdiff_t first = 0; first < rows; first += ROWS_AT_ONCE) {
-            const ptrdiff_t some = rows - first < ROWS_AT_ONCE ? rows - first : ROWS_AT_ONCE;
+        for (ptrdiff_t first = 0; first < rows; first += at_once) {
+            const ptrdiff_t some = rows - first < at_once ? rows - first : at_once;
             const ptrdiff_t count = low ? (some + LOW - 1) / LOW : (some + ROWS_MAX - 1) / ROWS_MAX;
             const ptrdiff_t least = (int)some / (int)count, more = some - least * count;
             if (a_k != 1) FN(pack_rows)(a + first * a_row + from * a_k, a_row, a_k, some, count, to - from, (T *)buffer);
@@ -239,6 +242,9 @@ static void FN(gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const v
                     const T *sums = part ? target : start ? start + (first + top) * start_row + n : NULL;
                     const ptrdiff_t sums_row = part ? c_row : start_row;
                     const int wide = PANELS(height);
+                    if (cold && !part) /* ... and the lines of a tile come while it is computed */
+                        for (ptrdiff_t r = 0; r < height; r++)
+                            for (ptrdiff_t j = 0; j < panels * WIDTH; j += LINE) __builtin_prefetch(target + r * c_row + j, 1);
                     for (ptrdiff_t m = 0; m < panels && n + m * WIDTH < columns; m += wide) {
                         ptrdiff_t width = columns - n - m * WIDTH;
 #if ROWS_MAX == 14
