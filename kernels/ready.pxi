@@ -8,12 +8,13 @@ cdef class Ready:
     """One step of a program with all its memory and constants in place, to be done again with other numbers.
 
     `ins` and `outs` are the parts of the program's memory that hold the numbers that come and go. `bind` says in which shapes they do.
+    (`Sequence` of scan/replay.py is the same for any other scan.)
     """
 
     cdef Program program
     cdef Run run
     cdef list ins, outs, ins_like, outs_like, guards
-    cdef readonly object report
+    cdef readonly object known, report
 
     def __cinit__(self, Program program, Run run, list ins, list outs):
         self.program, self.run, self.ins, self.outs, self.ins_like, self.outs_like = program, run, ins, outs, [], []
@@ -22,12 +23,15 @@ cdef class Ready:
     def __reduce__(self):
         return nothing, ()
 
-    def bind(self, list ins, list outs, list guards, report):
-        """Take arrays like `ins`, give arrays like `outs` from now on, as long as no version changes: guards are (version, its tick)."""
+    def bind(self, list ins, list outs, list guards, known, report):
+        """Take arrays like `ins`, give arrays like `outs` from now on, as long as no version changes: guards are (version, its tick).
+
+        `known` is what the step was known by, for the caller to compare.
+        """
         if [like.nbytes for like in (*ins, *outs)] != [part.nbytes for part in (*self.ins, *self.outs)]:
             return None
         self.ins_like, self.outs_like = [like.copy() for like in ins], [like.copy() for like in outs]
-        self.guards, self.report = guards, report
+        self.guards, self.known, self.report = guards, known, report
         return self
 
     def __call__(self, tuple arrays):

@@ -92,9 +92,14 @@ class Equations(Gates):
         found: Any = self._known
         if found is None:
             own = type(self).step  # a subclass may write a step that depends on more
-            found = (own, self.options()) if own in KNOWN and "step" not in vars(self) else False
+            found = (own, self.options()) if own in KNOWN and self.calls_ours() else False
             vars(self)["_known"] = found
         return found or None, ()
+
+    def calls_ours(self) -> bool:
+        """Whether the step, and what of these equations it calls, are those of the class and of the library."""
+        kind = type(self)
+        return kind.read is Equations.read and kind.bias_of is Equations.bias_of and not vars(self).keys() & {"step", "read", "bias_of"}
 
     def __setattr__(self, name: str, value: Any) -> None:
         vars(self)["_known"] = None

@@ -45,7 +45,7 @@ class Layers(Equations):
         super().__init__(input_size, hidden_size, bias, dtype)
         check_sizes(self, num_layers=num_layers)
         check_probability(dropout, type(self).__name__)
-        self._again: Any = None  # the last single step without gradients, ready to be done again
+        self._again: Any = None  # the last call without gradients, ready to be done again
         self.num_layers = num_layers
         self.batch_first = batch_first
         self.dropout = dropout
@@ -135,25 +135,30 @@ class Layers(Equations):
         keep_state(self, None)
 
     def again(self, x: Any, state: Any) -> Any:
-        """One step as it was done before, with other numbers: what a stream of inputs pays; None if anything else is new."""
-        states = state if type(state) is tuple else (state,)
-        if is_recording() or tracer.get() is not None or settings.mode != "compile" or not all(type(t) is Tensor for t in (x, *states)):
+        """What was done before, with other numbers: all that a stream of inputs pays; None if anything else is new."""
+        ready, given = self._again, with_states(x, state)
+        if is_recording() or tracer.get() is not None or settings.mode != "compile" or not all(type(tensor) is Tensor for tensor in given):
             return None
-        found = self._again((x._array, *[tensor._array for tensor in states]))
+        (key, reach), (was, reached) = self.known(), ready.known
+        if key != was or any(now is not then for now, then in zip(reach, reached, strict=True)):
+            return None
+        found = ready(tuple([tensor._array for tensor in given]))
         if found is None:
             return None
-        settings.report = self._again.report
+        settings.report = ready.report
         *last, output = [wrap(array, None) for array in found]
         return output, packed(last)
 
     def get_ready(self, x: Any, state: Any, output: Tensor, last: Carry) -> None:
-        """Keep the step that was just done for `again`."""
+        """Keep what was just done for `again`, unless its axes were turned."""
         ready, settings.ready = settings.ready, None
-        states, after = (list(s) if isinstance(s, tuple | list) else [s] for s in (state, last))
-        if all(type(tensor) is Tensor for tensor in (x, *states)) and x.dtype == self.dtype:
-            guards = [(version, version.changed) for version in [tensor.version() for _, tensor in self._own(buffers=False)]]
-            ins, outs = ([tensor._array for tensor in group] for group in ([x, *states], [*after, output]))
-            vars(self)["_again"] = ready.bind(ins, outs, guards, settings.report)
+        given, turned = with_states(x, state), self.batch_first and x.ndim == 3 and 1 not in x.shape[:2]
+        if not turned and all(type(tensor) is Tensor and tensor.dtype == self.dtype for tensor in given):
+            known = self.known()
+            read = [*[tensor for _, tensor in self._own(buffers=False)], *known[1]]
+            guards = [(version, version.changed) for version in [tensor.version() for tensor in read]]
+            ins, outs = ([tensor._array for tensor in group] for group in (given, [*tensors(last), output]))
+            vars(self)["_again"] = ready.bind(ins, outs, guards, known, settings.report)
 
     def in_full(self, x: Any, state: Any, lengths: Any, mask: Any, all_states: bool, trace: bool) -> tuple[Any, ...]:
         """`forward`, whatever came before."""
@@ -278,6 +283,11 @@ class Layers(Equations):
         other = [f"{name}={getattr(self, name)!r}" for name in usual if getattr(self, name) != usual[name]]
         other += self.noise.changed() if self.noise is not None else []
         return ", ".join([str(self.input_size), str(self.hidden_size), *other, *self.changed()])
+
+
+def with_states(x: Any, state: Any) -> list[Any]:
+    """What a layer was given: x, and the states if any."""
+    return [x] if state is None else [x, *state] if isinstance(state, tuple | list) else [x, state]
 
 
 def tensors(carry: Carry) -> Any:

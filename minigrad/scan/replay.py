@@ -7,7 +7,7 @@ from typing import Any
 
 from minigrad.ops import all_ops
 from minigrad.recording import enable_grad, is_recording, no_grad
-from minigrad.tape import Node, Rules, Tensor, clock, entry, wrap
+from minigrad.tape import Node, Rules, Tensor, clock, entry, size_of, wrap
 from minigrad.walk import walk
 
 from .compiled import Plan
@@ -16,6 +16,11 @@ from .run import RESULT, Env, ahead, apply, drawn, forward, results
 from .span import Even, Running
 from .steps import Steps
 from .trace import Value
+
+try:
+    from minigrad._program import form, nothing  # type: ignore[import-not-found]
+except ImportError:  # without compiled modules every scan runs as its loop, and nothing here is called
+    form = nothing = None
 
 OPS = all_ops()
 
@@ -155,3 +160,40 @@ def played(plan: Plan, env: Env, span: Even, whole: Steps | None = None, first: 
     ahead(plan, env, span)
     arrays = forward(plan, env, span)
     return arrays, *results(plan, env, arrays, span, Replay(plan, env, span, whole, first))
+
+
+class Sequence:
+    """A scan without gradients, to be done again with other numbers: what a layer keeps for its next call.
+
+    It takes arrays for x and, if `bind` says so, for the carry; gives the last carry and ys. (`Ready` of kernels/ready.pxi is the same for
+    a single step, faster.)
+    """
+
+    __slots__ = ("env", "form", "guards", "known", "outs", "plan", "report", "span")
+
+    def __init__(self, plan: Plan, env: Env, span: Even) -> None:
+        self.plan = plan
+        self.env = {value: tensor for value, tensor in env.items() if value not in plan.trace.xs}
+        self.span = span
+
+    def __reduce__(self) -> Any:
+        return nothing, ()
+
+    def bind(self, ins: list[Any], outs: list[Any], guards: list[Any], known: Any, report: Any) -> Sequence | None:
+        """As that of `Ready`; None where the caller made other numbers of the results than their shape tells."""
+        trace = self.plan.trace
+        shapes = [*[value.shape for value in trace.new_carry], *[self.span.shape(value.shape) for value in trace.ys]]
+        self.form, self.outs = form(ins, 0), [array.shape for array in outs]
+        self.guards, self.known, self.report = guards, known, report
+        return self if self.form and [size_of(shape) for shape in shapes] == [array.size for array in outs] else None
+
+    def __call__(self, arrays: tuple[Any, ...]) -> list[Any] | None:
+        """The results for these arrays; None if they are not like those of `bind`, or a constant has changed."""
+        if form(list(arrays), 0) != self.form or any(version.changed != tick for version, tick in self.guards):
+            return None
+        trace, env = self.plan.trace, dict(self.env)
+        shapes = [*[self.span.shape(value.shape) for value in trace.xs], *[value.shape for value in trace.carry]]
+        for value, shape, array in zip([*trace.xs, *trace.carry], shapes, arrays, strict=False):  # the carry of `env` if none is given
+            env[value] = wrap(array.reshape(shape), None)
+        _, last, ys = played(self.plan, env, self.span)
+        return [tensor._array.reshape(shape) for tensor, shape in zip([*last, *ys], self.outs, strict=True)]

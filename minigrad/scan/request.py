@@ -13,7 +13,7 @@ from minigrad.tape import Tensor, clock, wrap
 
 from .build import known, plan_for, remember
 from .check import compare
-from .replay import played
+from .replay import Sequence, played
 from .report import Report
 from .run import evaluate, readied
 from .segments import Segments, segments_of
@@ -43,7 +43,7 @@ def known_scan(
 ) -> tuple[Tree, Tree]:
     """`scan` of a step that is known by a key: the same key, the same calls, on `consts` and nothing else; it is traced once.
 
-    With `stream` a single step without gradients is left in `settings.ready`, to be done again.
+    With `stream` a scan without gradients is left in `settings.ready`, to be done again.
     """
     carry_leaves, carry_kind = flatten(carry)
     xs_leaves, xs_kind = flatten(xs)
@@ -271,9 +271,11 @@ class Request:
         else:
             if plan.division.once:
                 evaluate(plan.division.once, env)
+            again = self.stream and self.known[0] is not None and self.span.counts is None and not is_recording()
+            sequence = Sequence(plan, env, self.span) if again else None
             arrays, last, every = played(plan, env, self.span, self.whole, self.first)
-            if self.stream and self.steps == 1 and self.span.counts is None and not is_recording():
-                self.own["ready"] = readied(plan, env, arrays)
+            if again:
+                self.own["ready"] = (readied(plan, env, arrays) if self.steps == 1 else None) or sequence
         self.own["report"] = Report(True, "", self.steps, plan, cached)
         carry, ys = unflatten(plan.trace.carry_kind, last), unflatten(plan.trace.ys_kind, every)
         if self.own["mode"] == "check":
