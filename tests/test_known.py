@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import random
+import sys
 import types
 from typing import Any
 
@@ -140,6 +141,28 @@ def test_every_change_is_seen(change, monkeypatch):
     assert np.array_equal(again, first) == (change == "grad")
     out = mg.scan(step, mg.tensor(np.full((2, 2), 0.25)), mg.tensor(np.ones((3, 2, 2))))[1]
     assert out.requires_grad == (change != "method")
+
+
+@compiled
+def test_the_last_step_is_traced_too_where_it_could_differ(monkeypatch):
+    request, found = sys.modules["minigrad.scan.request"], []
+    run_step, places, seen = request.run_step, np.ones((2, 2)), {"steps": 0}
+    monkeypatch.setattr(request, "run_step", lambda *args: found.append(args) or run_step(*args))
+
+    def noting(h: Any, x: Any) -> Any:
+        seen["steps"] += 1
+        return h * 0.1875 + x, h
+
+    layer = nn.LSTM(3, 4)
+    for run, count in (
+        (lambda: once(lambda h, x: (h * 0.1875 + x, h)), 1),
+        (lambda: layer(mg.ones(5, 2, 3)), 1),
+        (lambda: once(lambda h, x: (h * 0.1875 + x * places, h)), 2),  # an array is not compared
+        (lambda: once(noting), 2),
+    ):
+        found.clear()
+        run()
+        assert mg.scan_report().compiled and len(found) == count
 
 
 def test_what_cannot_be_compared_is_traced_each_time():
