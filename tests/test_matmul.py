@@ -173,6 +173,21 @@ def test_products_with_a_matrix_too_large_for_the_second_cache(shape, dtype, rng
         assert np.array_equal(mg.linear(x[:rows], weight).numpy(), full[:rows]), rows
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("shape", [(901, 1, 257), (3001, 28, 97), (400, 130, 801), (250, 900, 1000)])
+def test_large_results_have_the_bits_of_small_ones(shape, bias, dtype, rng):
+    """Those that no cache holds are written otherwise; rows and columns do not fill the last tiles."""
+    rows, depth, columns = shape
+    x, weight, start = (rng.standard_normal(s).astype(dtype) for s in ((rows, depth), (columns, depth), columns))
+    linear, start = config.products().linear, start if bias else None
+    got = linear(x, weight, start)
+    assert got.nbytes > 900_000
+    assert close(got, x.astype(float) @ weight.T.astype(float) + (start if bias else 0.0), dtype)
+    for first in (0, 41, 48, rows - 7):
+        assert np.array_equal(got[first : first + 7], linear(x[first : first + 7].copy(), weight, start))
+
+
 @pytest.mark.parametrize("change", ["assign_", "optimiser", "item"])
 def test_a_kept_weight_follows_its_numbers(change, rng):
     weight = mg.tensor(rng.standard_normal((40, 30)).astype("f"), requires_grad=change != "item")

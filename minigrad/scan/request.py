@@ -149,7 +149,7 @@ class Request:
         """`run` of a step that has to be traced."""
         state = self.state = random.get_rng_state()
         times = self.times()
-        reach = fingerprint(self.step)[0]
+        reach = None if self.known[0] is None else fingerprint(self.step)[0]
         try:
             trace, carry, _ = self.trace(times[0], self.carry)
         except Untraceable as problem:
