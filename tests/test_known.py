@@ -153,16 +153,37 @@ def test_the_last_step_is_traced_too_where_it_could_differ(monkeypatch):
         seen["steps"] += 1
         return h * 0.1875 + x, h
 
+    def drawing(h: Any, x: Any) -> Any:
+        return nn.dropout(h) * 0.1875 + x, h
+
     layer = nn.LSTM(3, 4)
     for run, count in (
         (lambda: once(lambda h, x: (h * 0.1875 + x, h)), 1),
         (lambda: layer(mg.ones(5, 2, 3)), 1),
         (lambda: once(lambda h, x: (h * 0.1875 + x * places, h)), 2),  # an array is not compared
         (lambda: once(noting), 2),
+        (lambda: once(drawing), 2),
     ):
         found.clear()
         run()
         assert mg.scan_report().compiled and len(found) == count
+
+
+@pytest.mark.parametrize("weights", ["a new layer's", "in place"])
+def test_random_weights_that_a_step_makes_are_new_at_each_time(weights):
+    """They are no draws that a scan could make for all time steps, and nothing that the step can reach tells that they differ."""
+
+    def step(h: Any, x: Any) -> Any:
+        h = nn.Linear(2, 2)(h) if weights == "a new layer's" else h @ nn.init.uniform_(mg.zeros(2, 2), -1.0, 1.0)
+        return h, h
+
+    found, h, xs = [], mg.ones(2, 2), mg.zeros(4, 2, 2)
+    mg.manual_seed(3)
+    for x in xs:
+        h, _ = step(h, x)
+        found.append(h.detach().numpy())
+    mg.manual_seed(3)
+    assert np.allclose(mg.scan(step, mg.ones(2, 2), xs)[1].detach().numpy(), np.stack(found))
 
 
 def test_what_cannot_be_compared_is_traced_each_time():

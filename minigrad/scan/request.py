@@ -159,7 +159,8 @@ class Request:
         if any(changed):
             random.set_rng_state(state)
             return self.peeled(trace)
-        same = reach is not None and fingerprint(self.step)[0] == reach  # what has changed nothing it can reach does the same again
+        # What has drawn no random number (the weights of a new layer, say) and changed nothing that it can reach does the same again.
+        same = reach is not None and random.get_rng_state() == state and fingerprint(self.step)[0] == reach
         if self.steps > 1 and not same:
             try:
                 again = self.trace(times[-1], flatten(carry)[0])[0]
