@@ -16,8 +16,7 @@ INLINE T FN(log_sigmoid)(T x) { return -FN(softplus)(-x); }
  * the rounding of 1 + e has cost; 1 - e / 2 is near enough to 1 / (1 + e) for that. */
 INLINE T FN(silu)(T x) {
     const T most = PICK(112.0, 760.0), size = FABS(x) > most ? most : FABS(x); /* beyond, the answer is x or 0 */
-    T rest;
-    const T e = FN(exp_times)(1, -size, &rest) * rest, product = FN(exp_times)(size, -size, &rest) * rest;
+    const T e = FN(exp_times)(1, -size, UP) * BACK, product = FN(exp_times)(size, -size, UP) * BACK;
     const T below = x == -INFINITE ? (T)__builtin_nan("") : product;
     const T d = 1 + e, lost = e - (d - 1), near = 1 - (T)0.5 * e;
     const T t = MADD((x < 0 ? product : size) * lost, -near * near, (x < 0 ? below : FABS(x)) / d);

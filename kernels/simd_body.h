@@ -108,24 +108,24 @@ INLINE T FN(expm1_reduced)(T r, T k) {
     return MADD(r * r, MADD(r, c, (T)0.5 * k), r);
 }
 
-/* exp(x) for x <= 0 or NaN, and (by exp below) for any x up to the first that overflows. The power of two is applied in
- * two steps, because 2^n may lie outside the normal exponents where the product, a subnormal or one of the largest
- * values, does not: first 2^(m - 1) with m = n held where all is normal, then the rest, mostly 2^1. */
-INLINE T FN(exp_times)(T factor, T x, T *rest) { /* factor exp(x), in two factors */
+/* factor exp(x) 2^shift. The shift keeps the power of two within the normal exponents where the result, a subnormal or one of the
+ * largest values, does not: what takes it back afterwards rounds once. */
+INLINE T FN(exp_times)(T factor, T x, T shift) {
     T r;
-    const T sum = FN(split_exponent)(x, BIAS - 1, &r), least = ROUNDER + 2;
-    const T held = sum < least ? least : sum, power = factor * FN(pow2)(held);
-    *rest = FN(pow2)(sum - held + (ROUNDER + BIAS + 1));
+    const T power = factor * FN(pow2)(FN(split_exponent)(x, BIAS + shift, &r));
     return MADD(FN(expm1_reduced)(r, 1), power, power);
 }
+#define UP PICK(37.0, 75.0) /* a shift for x <= 0, down to -112 and -760 */
+#define BACK PICK(7.275957614183426e-12, 2.6469779601696886e-23) /* 2^-UP */
+#define LEAST PICK(-104.0, -746.0) /* here and below, exp(x) is 0 */
 
-INLINE T FN(exp_bounded)(T x) {
-    T rest;
-    const T first = FN(exp_times)(1, x < PICK(-104.0, -746.0) ? PICK(-104.0, -746.0) : x, &rest);
-    return first * rest;
+/* exp(x) for x <= 0 or NaN. */
+INLINE T FN(exp_bounded)(T x) { return FN(exp_times)(1, x < LEAST ? LEAST : x, UP) * BACK; }
+
+INLINE T FN(exp)(T x) {
+    const T most = PICK(89.0, 710.0), raised = x < LEAST ? LEAST : x; /* from there on, infinity */
+    return FN(exp_times)(1, raised > most ? most : raised, x < 0 ? UP : -1) * (x < 0 ? BACK : 2);
 }
-
-INLINE T FN(exp)(T x) { return FN(exp_bounded)(x > PICK(89.0, 710.0) ? PICK(89.0, 710.0) : x); }
 
 /* tanh|x| = h / (h + 1) with h = (exp(2|x|) - 1) / 2, which keeps the small x that 1 - 2 / (exp(2|x|) + 1) would cancel. |x| is
  * n ln(2) / 2 + r, with ln(2) / 2 in one part: what that costs grows with n, and there the answer is near 1. */
@@ -147,7 +147,7 @@ INLINE T FN(tanh)(T x) {
 
 /* One exponential of -|x| serves both halves: 1 / (1 + e) for x >= 0, e / (1 + e) below, neither overflows. */
 INLINE T FN(sigmoid)(T x) {
-    const T e = FN(exp_bounded)(-FABS(x));
+    const T e = FN(exp_bounded)(FN(from_bits)(FN(bits)(x) | SIGN_BIT));
     return (x < 0 ? e : 1) / (1 + e);
 }
 
@@ -367,6 +367,9 @@ static const Loops FN(loops) = {
 #undef INFINITE
 #undef ROUNDER
 #undef POLYNOMIAL
+#undef UP
+#undef BACK
+#undef LEAST
 #undef UNARY
 #undef BINARY
 #undef LANES

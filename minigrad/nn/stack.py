@@ -125,7 +125,7 @@ class Layers(Equations):
         output, last = results[:2]
         if self.stateful:
             keep_state(self, last)
-        if settings.ready is not None and plain and self.num_layers == 1 and not self.bidirectional and self.return_state:
+        if settings.ready is not None:
             self.get_ready(x, state, output, last)
         kept = results if self.return_state else (output, *results[2:])
         return kept if len(kept) > 1 else output
@@ -287,12 +287,12 @@ class Layers(Equations):
 
 def with_states(x: Any, state: Any) -> list[Any]:
     """What a layer was given: x, and the states if any."""
-    return [x] if state is None else [x, *state] if isinstance(state, tuple | list) else [x, state]
+    return [x] if state is None else [x, *tensors(state)]
 
 
 def tensors(carry: Carry) -> Any:
     """The tensors of a carry."""
-    return carry if isinstance(carry, tuple) else (carry,)
+    return carry if isinstance(carry, tuple | list) else (carry,)
 
 
 class Call:
@@ -305,6 +305,7 @@ class Call:
         self.sizes = None if valid is None else valid.batch_sizes
         self.all_states = all_states
         self.trace = trace
+        self.stream = valid is None and layer.num_layers == 1 and not layer.bidirectional and layer.return_state  # may be done again
 
     def over_time(
         self, x: Tensor, carry: Carry, suffix: str, reverse: bool
@@ -321,7 +322,8 @@ class Call:
         def step(carry: Carry, x: Tensor) -> tuple[Carry, Tensor]:
             return layer.step(carry, x, layer.named(suffix))
 
-        last, y = known_scan(key, (*layer.weights(suffix), *reach), step, carry, x, reverse, None, self.sizes, True, layer.memory)
+        consts = (*layer.weights(suffix), *reach)
+        last, y = known_scan(key, consts, step, carry, x, reverse, None, self.sizes, self.stream, layer.memory)
         return last, y, [], {}
 
     def inside(

@@ -149,7 +149,8 @@ class Request:
         """`run` of a step that has to be traced."""
         state = self.state = random.get_rng_state()
         times = self.times()
-        reach = None if self.known[0] is None else fingerprint(self.step)[0]
+        again = self.steps > 1  # the last step too, unless ...
+        reach = fingerprint(self.step)[0] if again and self.known[0] is not None else None
         try:
             trace, carry, _ = self.trace(times[0], self.carry)
         except Untraceable as problem:
@@ -159,15 +160,16 @@ class Request:
         if any(changed):
             random.set_rng_state(state)
             return self.peeled(trace)
-        # What has drawn no random number (the weights of a new layer, say) and changed nothing that it can reach does the same again.
-        same = reach is not None and random.get_rng_state() == state and fingerprint(self.step)[0] == reach
-        if self.steps > 1 and not same:
+        # ... this one has drawn no random number (the weights of a new layer, say) and changed nothing that it can reach.
+        if reach is not None and random.get_rng_state() == state:
+            again = fingerprint(self.step)[0] != reach
+        if again:
             try:
-                again = self.trace(times[-1], flatten(carry)[0])[0]
+                other = self.trace(times[-1], flatten(carry)[0])[0]
             except Untraceable as problem:
                 random.set_rng_state(state)
                 return self.fallback(str(problem))
-            if again.key() != trace.key() or not same_constants(trace, again):
+            if other.key() != trace.key() or not same_constants(trace, other):
                 random.set_rng_state(state)
                 return self.fallback("the step is not the same at the first and at the last time")
         random.set_rng_state(state)
@@ -275,7 +277,7 @@ class Request:
         else:
             if plan.division.once:
                 evaluate(plan.division.once, env)
-            again = self.stream and self.known[0] is not None and self.span.counts is None and not is_recording()
+            again = self.stream and self.known[0] is not None and not is_recording()
             sequence = Sequence(plan, env, self.span) if again else None
             arrays, last, every = played(plan, env, self.span, self.whole, self.first)
             if again:
