@@ -18,9 +18,9 @@ from posix.stdlib cimport posix_memalign
 from minigrad._elementwise cimport Bool, Loops, loops
 from minigrad._elementwise cimport (
     OP_abs, OP_add, OP_div, OP_elu, OP_eq, OP_erf, OP_erfc, OP_exp, OP_expm1, OP_ge, OP_gelu, OP_gt, OP_le, OP_leaky_relu, OP_log,
-    OP_log1p, OP_log_sigmoid, OP_log_softmax, OP_logsumexp, OP_lt, OP_max, OP_maximum, OP_minimum, OP_mul, OP_ne, OP_neg, OP_relu,
-    OP_relu_grad, OP_sigmoid, OP_sigmoid_grad, OP_sign, OP_silu, OP_softmax, OP_softplus, OP_softplus_grad, OP_sqrt, OP_square, OP_sub,
-    OP_sum, OP_tanh, OP_tanh_grad)
+    OP_log1p, OP_log_sigmoid, OP_log_softmax, OP_logsumexp, OP_lt, OP_max, OP_maximum, OP_minimum, OP_mul, OP_mul_add,
+    OP_mul_sigmoid_grad, OP_mul_tanh_grad, OP_ne, OP_neg, OP_relu, OP_relu_grad, OP_sigmoid, OP_sigmoid_grad, OP_sign, OP_silu,
+    OP_softmax, OP_softplus, OP_softplus_grad, OP_sqrt, OP_square, OP_sub, OP_sum, OP_tanh, OP_tanh_grad)
 from minigrad._matmul cimport Pack, Packed, look, shared
 
 import numpy
@@ -49,10 +49,11 @@ BINARY = {"add": OP_add, "sub": OP_sub, "mul": OP_mul, "div": OP_div, "maximum":
           "ne": OP_ne, "lt": OP_lt, "le": OP_le, "gt": OP_gt, "ge": OP_ge, "tanh_grad": OP_tanh_grad,
           "sigmoid_grad": OP_sigmoid_grad, "softplus_grad": OP_softplus_grad, "relu_grad": OP_relu_grad, "leaky_relu": OP_leaky_relu,
           "elu": OP_elu}
+TERNARY = {"mul_add": OP_mul_add, "mul_tanh_grad": OP_mul_tanh_grad, "mul_sigmoid_grad": OP_mul_sigmoid_grad}
 ROWS = {"sum": OP_sum, "max": OP_max, "softmax": OP_softmax, "log_softmax": OP_log_softmax, "logsumexp": OP_logsumexp}
 
 cdef enum:
-    UNARY_KIND, BINARY_KIND, ROW_KIND, WHERE_KIND, CLIP_KIND, COPY_KIND, CAST_KIND, MATMUL_KIND
+    UNARY_KIND, BINARY_KIND, TERNARY_KIND, ROW_KIND, WHERE_KIND, CLIP_KIND, COPY_KIND, CAST_KIND, MATMUL_KIND
 
 KINDS = {"where": WHERE_KIND, "clip": CLIP_KIND, "copy": COPY_KIND, "cast": CAST_KIND, "matmul": MATMUL_KIND}
 CASTS = {"bool": 0, "int32": 1, "int64": 2, "float32": 3, "float64": 4}
@@ -176,6 +177,8 @@ cdef void one_row(const Instruction* s, const Loops* table, const char* a, const
         table.binary[s.number](a, s.ins[0].step, b, s.ins[1].step, out, n)
     elif s.kind == UNARY_KIND:
         table.unary[s.number](a, out, n)
+    elif s.kind == TERNARY_KIND:
+        table.ternary[s.number](a, b, c, out, n)
     elif s.kind == ROW_KIND:
         table.row[s.number](a, out, 1, n)
     elif s.kind == WHERE_KIND:
@@ -228,6 +231,8 @@ cdef class Program:
             s.kind, s.number = UNARY_KIND, UNARY[name]
         elif name in BINARY:
             s.kind, s.number = BINARY_KIND, BINARY[name]
+        elif name in TERNARY:
+            s.kind, s.number = TERNARY_KIND, TERNARY[name]
         elif name in ROWS:
             s.kind, s.number = ROW_KIND, ROWS[name]
         else:

@@ -305,6 +305,21 @@ BINARY(sigmoid_grad, T, a * b * (1 - b))
 BINARY(softplus_grad, T, a * FN(sigmoid)(b))
 BINARY(relu_grad, T, b <= 0 ? 0 : a)
 
+/* What follows a product at once, rounded as the two operations that it is. */
+#define TERNARY(name, formula)                                                                                        \
+    static void FN(name##_loop)(const void *pa, const void *pb, const void *pc, void *pout, ptrdiff_t n) {            \
+        const T *as = (const T *)pa, *bs = (const T *)pb, *cs = (const T *)pc;                                        \
+        T *out = (T *)pout;                                                                                           \
+        UNROLLED for (ptrdiff_t i = 0; i < n; i++) {                                                                  \
+            const T product = as[i] * bs[i], c = cs[i];                                                               \
+            out[i] = formula;                                                                                         \
+        }                                                                                                             \
+    }
+
+TERNARY(mul_add, product + c)
+TERNARY(mul_tanh_grad, product * (1 - c * c))
+TERNARY(mul_sigmoid_grad, product * c * (1 - c))
+
 /* where(cond, a, b): a branch inside would hide the loads from the vectoriser, so both are read. */
 #define WHERE_LOOP(A, B)                         \
     UNROLLED for (ptrdiff_t i = 0; i < n; i++) { \
@@ -349,8 +364,9 @@ static void FN(clip_loop)(const void *px, double low, double high, void *pout, p
 
 #define ENTRY(name) FN(name##_loop),
 static const Loops FN(loops) = {
-    {UNARY_OPS(ENTRY)}, {BINARY_OPS(ENTRY)}, {ROW_OPS(ENTRY)},          FN(column_sum_loop),
-    FN(where_loop),     FN(clip_loop),       FN(cross_entropy_loop), FN(cross_entropy_grad_loop),
+    {UNARY_OPS(ENTRY)},    {BINARY_OPS(ENTRY)}, {TERNARY_OPS(ENTRY)}, {ROW_OPS(ENTRY)},
+    FN(column_sum_loop), FN(where_loop),      FN(clip_loop),        FN(cross_entropy_loop),
+    FN(cross_entropy_grad_loop),
 };
 
 #undef T
@@ -372,6 +388,7 @@ static const Loops FN(loops) = {
 #undef LEAST
 #undef UNARY
 #undef BINARY
+#undef TERNARY
 #undef LANES
 #undef PARTS
 #undef BLOCK

@@ -10,11 +10,13 @@ cdef extern from "loops.h" nogil:
         OP_expm1, OP_log1p, OP_log_sigmoid, OP_silu, OP_gelu, OP_erf, OP_erfc
         OP_add, OP_sub, OP_mul, OP_div, OP_maximum, OP_minimum, OP_eq, OP_ne, OP_lt, OP_le, OP_gt, OP_ge
         OP_tanh_grad, OP_sigmoid_grad, OP_softplus_grad, OP_relu_grad, OP_leaky_relu, OP_elu
+        OP_mul_add, OP_mul_tanh_grad, OP_mul_sigmoid_grad
         OP_softmax, OP_log_softmax, OP_logsumexp, OP_sum, OP_max
 
     ctypedef unsigned char Bool
     ctypedef void (*UnaryLoop)(const void*, void*, ptrdiff_t) noexcept nogil
     ctypedef void (*BinaryLoop)(const void*, int, const void*, int, void*, ptrdiff_t) noexcept nogil
+    ctypedef void (*TernaryLoop)(const void*, const void*, const void*, void*, ptrdiff_t) noexcept nogil
     ctypedef void (*WhereLoop)(const Bool*, const void*, int, const void*, int, void*, ptrdiff_t) noexcept nogil
     ctypedef void (*ClipLoop)(const void*, double, double, void*, ptrdiff_t) noexcept nogil
     ctypedef void (*RowLoop)(const void*, void*, ptrdiff_t, ptrdiff_t) noexcept nogil
@@ -27,6 +29,7 @@ cdef extern from "loops.h" nogil:
     ctypedef struct Loops:
         UnaryLoop* unary
         BinaryLoop* binary
+        TernaryLoop* ternary
         RowLoop* row
         ColumnLoop column_sum
         WhereLoop where

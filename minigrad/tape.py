@@ -257,7 +257,7 @@ class Tensor(Arithmetic):
         if tracing.count:
             escapes(self, "numpy()")
         view = self._array.view()
-        view.flags.writeable = False
+        view.setflags(write=False)
         return view
 
     def item(self) -> Any:

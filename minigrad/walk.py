@@ -103,7 +103,7 @@ class Gradients:
         for hook in list(hooks.values()) if hooks else ():
             self.owned.discard(node.tick)  # a hook may have kept it
             view = g._array.view()
-            view.flags.writeable = False  # others may hold the same memory
+            view.setflags(write=False)  # others may hold the same memory
             made = hook(wrap(view, g.node))
             if made is not None:
                 g = checked(made, node, self.recorded)

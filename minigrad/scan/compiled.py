@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .fuse import Stage, absorbed, stages_of
+from .fuse import Stage, absorbed, merge, stages_of
 from .hoist import CONST, LOOP, Division, divide, leave_constants, spare, use_once
 from .plan import Array, Layout, add_up, claim, copied, flops, place_of
 from .reuse import Pool
@@ -32,6 +32,8 @@ class Loop:
         for buffer in stacked:
             if buffer not in layout.places:
                 layout.stack(buffer)
+        if fuse:
+            merge(self.stages, layout.places)
         arena = layout.settle(self.stages)
         self.program = Program(layout.encode(self.stages), arena)
         self.arrays: list[Array] = list(layout.arrays)

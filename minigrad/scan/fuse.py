@@ -1,14 +1,18 @@
 """fuse: instructions in stages. A stage is one matrix product (and what is added to it), or a block of everything else that can run
 before the next product.
 
-The instructions of a block pass over a few rows at a time, so what one hands to the next stays in the nearest cache.
+The instructions of a block pass over a few rows at a time, so what one hands to the next stays in the nearest cache. Once it is known what
+lies where, products of elements become one instruction with what reads them.
 """
 
 from __future__ import annotations
 
-from .rows import Buffer, Instruction
+from typing import Any
+
+from .rows import Buffer, Instruction, Ref
 
 BLOCK_BYTES = 4096  # of the widest value of a block
+AFTER_MUL = {"add", "tanh_grad", "sigmoid_grad"}  # what can be one instruction with a product that it alone reads: mul_add ...
 
 
 class Stage:
@@ -71,6 +75,61 @@ def absorbed(instructions: list[Instruction], held: set[Buffer]) -> list[Instruc
                 del found[made[0]]
                 break
     return found
+
+
+def merge(stages: list[Stage], places: dict[Buffer, Any]) -> None:
+    """Products of elements and what alone reads them as one instruction: a pass over memory less.
+
+    `places` are those of all values but the ones that a single stage makes and uses up: memory that others write over meanwhile.
+    """
+    reads: dict[Buffer, int] = {}
+    for stage in stages:
+        for one in stage.instructions:
+            for ref in one.ins:
+                reads[ref.buffer] = reads.get(ref.buffer, 0) + 1
+    for stage in stages:
+        found: list[Instruction] = []
+        for one in stage.instructions:
+            found.append(one)
+            if one.name in AFTER_MUL:
+                merge_last(found, reads, places)
+        stage.instructions = found
+
+
+def merge_last(found: list[Instruction], reads: dict[Buffer, int], places: dict[Buffer, Any]) -> None:
+    """Make one of the last instruction and the product that it reads, unless what that is made of has been written over since."""
+    one = found[-1]
+    for product, other in (one.ins, one.ins[::-1])[: 2 if one.name == "add" else 1]:
+        buffer = product.buffer
+        if reads[buffer] > 1 or buffer in places or buffer.parent is not None or not product.whole() or not other.step:
+            continue
+        made = [k for k, maker in enumerate(found) if maker.out.buffer is buffer and maker.name == "mul"]
+        if not made or [ref for ref in found[made[0]].ins if not ref.step]:
+            continue
+        maker = found[made[0]]
+        read = [location(ref, places) for ref in maker.ins]
+        written = [location(later.out, places) for later in found[made[0] + 1 : -1]]
+        into = location(one.out, places)  # where it may lie itself
+        if [a for a in read for b in written if meet(a, b)] or [a for a in read if meet(a, into) and a != into]:
+            continue
+        found[-1] = Instruction(f"mul_{one.name}", one.dtype, one.columns, None, one.out, [*maker.ins, other])
+        del found[made[0]]
+        return
+
+
+def location(ref: Ref, places: dict[Buffer, Any]) -> tuple[Any, ...] | None:
+    """Where what a ref names lies at one time step: an array at a time, and the first and last column; None for what has no place yet."""
+    root, start = ref.buffer.root()
+    place = places.get(root)
+    if place is None or place.array is None:
+        return None
+    first = place.offset // root.dtype.itemsize + start + ref.start
+    return (place.array.index, place.mode, place.shift), first, first + ref.width
+
+
+def meet(a: tuple[Any, ...] | None, b: tuple[Any, ...] | None) -> bool:
+    """Whether two locations share memory."""
+    return a is not None and b is not None and a[0] == b[0] and a[1] < b[2] and b[1] < a[2]
 
 
 def makers_of(instructions: list[Instruction]) -> dict[Buffer, list[Instruction]]:
