@@ -33,7 +33,7 @@ class Loop:
             if buffer not in layout.places:
                 layout.stack(buffer)
         if fuse:
-            merge(self.stages, layout.places)
+            merge(self.stages, layout)
         arena = layout.settle(self.stages)
         self.program = Program(layout.encode(self.stages), arena)
         self.arrays: list[Array] = list(layout.arrays)

@@ -9,20 +9,31 @@ cdef class Stage:
     cdef public object rows
 
 
-@cython.locals(one=Instruction, other=Ref, product=Ref, maker=Instruction, reader=Instruction, ref=Ref, left=Ref)
+@cython.locals(one=Instruction)
 cpdef list absorbed(list instructions, set held)
 
 
-@cython.locals(reads=dict, stage=Stage, one=Instruction, ref=Ref, found=list)
-cpdef merge(list stages, dict places)
+@cython.locals(stage=Stage, one=Instruction, found=list)
+cpdef merge(list stages, object layout)
 
 
-@cython.locals(one=Instruction, maker=Instruction, later=Instruction, product=Ref, other=Ref, ref=Ref, buffer=Buffer)
-cpdef merge_last(list found, dict reads, dict places)
+@cython.locals(one=Instruction, later=Instruction, ref=Ref)
+cpdef merge_last(list found, dict reads, object layout)
 
 
-@cython.locals(root=Buffer)
-cpdef object location(Ref ref, dict places)
+@cython.locals(one=Instruction, ref=Ref, reads=dict)
+cpdef dict reads_of(list instructions)
+
+
+@cython.locals(product=Ref, other=Ref, maker=Instruction)
+cpdef list fed_by(str name, list found, tuple pairs, dict reads, object held)
+
+
+@cython.locals(one=Instruction, maker=Instruction)
+cpdef join(str name, list found, int k, Ref other)
+
+
+cpdef object location(Ref ref, object layout)
 
 
 cpdef bint meet(object a, object b)

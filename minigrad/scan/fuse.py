@@ -58,73 +58,83 @@ def absorbed(instructions: list[Instruction], held: set[Buffer]) -> list[Instruc
 
     `held` are buffers that are read after the loop.
     """
+    reads = reads_of(instructions)
     found: list[Instruction] = []
     for one in instructions:
         found.append(one)
-        if one.name != "add":
-            continue
-        for other, product in (one.ins, one.ins[::-1]):
-            made = [k for k, maker in enumerate(found) if maker.out.buffer is product.buffer]
-            if len(made) != 1 or found[made[0]].name != "matmul" or len(found[made[0]].ins) > 1:
-                continue
-            readers = [reader for reader in instructions for ref in reader.ins if ref.buffer is product.buffer]
-            alone = len(readers) == 1 and product.whole() and product.buffer.parent is None and product.buffer not in held
-            if alone and other.step and other.buffer is not product.buffer:
-                (left,) = found[made[0]].ins
-                found[-1] = Instruction("matmul", one.dtype, one.columns, found[made[0]].settings, one.out, [left, other])
-                del found[made[0]]
-                break
+        if one.name == "add":
+            for k, other in fed_by("matmul", found, (one.ins[::-1], one.ins), reads, held):
+                if len(found[k].ins) == 1:
+                    join("matmul", found, k, other)
+                    break
     return found
 
 
-def merge(stages: list[Stage], places: dict[Buffer, Any]) -> None:
+def merge(stages: list[Stage], layout: Any) -> None:
     """Products of elements and what alone reads them as one instruction: a pass over memory less.
 
-    `places` are those of all values but the ones that a single stage makes and uses up: memory that others write over meanwhile.
+    The layout has places for all that is kept for all time steps, memory that others write over meanwhile.
     """
-    reads: dict[Buffer, int] = {}
-    for stage in stages:
-        for one in stage.instructions:
-            for ref in one.ins:
-                reads[ref.buffer] = reads.get(ref.buffer, 0) + 1
+    reads = reads_of([one for stage in stages for one in stage.instructions])
     for stage in stages:
         found: list[Instruction] = []
         for one in stage.instructions:
             found.append(one)
             if one.name in AFTER_MUL:
-                merge_last(found, reads, places)
+                merge_last(found, reads, layout)
         stage.instructions = found
 
 
-def merge_last(found: list[Instruction], reads: dict[Buffer, int], places: dict[Buffer, Any]) -> None:
+def merge_last(found: list[Instruction], reads: dict[Buffer, int], layout: Any) -> None:
     """Make one of the last instruction and the product that it reads, unless what that is made of has been written over since."""
     one = found[-1]
-    for product, other in (one.ins, one.ins[::-1])[: 2 if one.name == "add" else 1]:
-        buffer = product.buffer
-        if reads[buffer] > 1 or buffer in places or buffer.parent is not None or not product.whole() or not other.step:
-            continue
-        made = [k for k, maker in enumerate(found) if maker.out.buffer is buffer and maker.name == "mul"]
-        if not made or [ref for ref in found[made[0]].ins if not ref.step]:
-            continue
-        maker = found[made[0]]
-        read = [location(ref, places) for ref in maker.ins]
-        written = [location(later.out, places) for later in found[made[0] + 1 : -1]]
-        into = location(one.out, places)  # where it may lie itself
-        if [a for a in read for b in written if meet(a, b)] or [a for a in read if meet(a, into) and a != into]:
-            continue
-        found[-1] = Instruction(f"mul_{one.name}", one.dtype, one.columns, None, one.out, [*maker.ins, other])
-        del found[made[0]]
-        return
+    pairs = (one.ins, one.ins[::-1]) if one.name == "add" else (one.ins,)
+    for k, other in fed_by("mul", found, pairs, reads, layout.places):
+        read = [location(ref, layout) for ref in found[k].ins if ref.step]
+        written = [location(later.out, layout) for later in found[k + 1 : -1]]
+        into = location(one.out, layout)  # where it may lie itself
+        spoilt = [a for a in read for b in written if meet(a, b)] or [a for a in read if meet(a, into) and a != into]
+        if len(read) == 2 and not spoilt:
+            join(f"mul_{one.name}", found, k, other)
+            return
 
 
-def location(ref: Ref, places: dict[Buffer, Any]) -> tuple[Any, ...] | None:
-    """Where what a ref names lies at one time step: an array at a time, and the first and last column; None for what has no place yet."""
-    root, start = ref.buffer.root()
-    place = places.get(root)
-    if place is None or place.array is None:
+def reads_of(instructions: list[Instruction]) -> dict[Buffer, int]:
+    """How often each buffer is read."""
+    reads: dict[Buffer, int] = {}
+    for one in instructions:
+        for ref in one.ins:
+            reads[ref.buffer] = reads.get(ref.buffer, 0) + 1
+    return reads
+
+
+def fed_by(name: str, found: list[Instruction], pairs: Any, reads: dict[Buffer, int], held: Any) -> list[tuple[int, Ref]]:
+    """Where in `found` the products called `name` stand that the last instruction alone reads, each with what it reads beside.
+
+    `pairs` are its operands, the product first; `held` are buffers that must stay.
+    """
+    return [
+        (k, other)
+        for product, other in pairs
+        if reads[product.buffer] == 1 and product.whole() and product.buffer.parent is None and product.buffer not in held and other.step
+        for k, maker in enumerate(found)
+        if maker.out.buffer is product.buffer and maker.name == name
+    ]
+
+
+def join(name: str, found: list[Instruction], k: int, other: Ref) -> None:
+    """One instruction of number k and the last, which reads its result and `other`."""
+    one, maker = found[-1], found[k]
+    found[-1] = Instruction(name, one.dtype, one.columns, maker.settings, one.out, [*maker.ins, other])
+    del found[k]
+
+
+def location(ref: Ref, layout: Any) -> tuple[Any, ...] | None:
+    """Where what a ref names lies: in which array, and its first and last byte there; None for what has no place yet."""
+    if ref.buffer.root()[0] not in layout.places:
         return None
-    first = place.offset // root.dtype.itemsize + start + ref.start
-    return (place.array.index, place.mode, place.shift), first, first + ref.width
+    array, mode, _, first, _, _, item, _ = layout.operand(ref)
+    return (array, mode), first, first + ref.width * item
 
 
 def meet(a: tuple[Any, ...] | None, b: tuple[Any, ...] | None) -> bool:
