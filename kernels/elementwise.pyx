@@ -21,6 +21,7 @@ import os
 cnp.import_array()
 
 include "gate.pxi"
+include "threads.pxi"
 
 
 cdef extern from "simd.h" nogil:

@@ -5,27 +5,18 @@ functions return NotImplemented for what they do not serve (vectors, stacks of m
 """
 
 cimport numpy as cnp
-from cpython.exc cimport PyErr_CheckSignals
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int64_t
 from libc.stdlib cimport free
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 from posix.stdlib cimport posix_memalign
 
-from minigrad._elementwise cimport isa_number, precision
+from minigrad._elementwise cimport BinaryLoop, OP_add, isa_number, look, loops, precision, shared, this_thread, threads_for
+from minigrad._elementwise cimport threads_to_move
 
 import numpy
 
-from minigrad.threads import worth
-
 cnp.import_array()
 
-
-cdef extern from "workers.h" nogil:
-    int is_worker
-    int begin_parts(PartOf part, void* task, int parts) noexcept
-    void other_parts() noexcept
-    int parts_done(int64_t time) noexcept
 
 cdef extern from "gemm.h" nogil:
     const Gemm* gemm_instances[4][2]
@@ -45,15 +36,15 @@ cdef extern from "gemm.h" nogil:
 
 
 cdef double PIECE = 2e9  # floating operations between two looks for signals
-cdef int64_t LOOK = 20000000  # nanoseconds between two looks for signals while others work
-cdef double LARGE = 2e6  # from here on a second thread is worth asking for
-cdef double EACH = 16.0  # floating operations that could be done while an element is packed
+cdef double PART = 3e7  # floating operations of a part of a product, at least
 cdef enum:
     SMALL = 16  # rows for which packing the right side would cost more than reading it where it is
     LINE = 64   # bytes
     TILE = 32   # rows, columns and terms of a matrix unit's tiles: it is not asked for less
     BROAD = 64  # terms and columns of a right side: with fewer, and few rows, what the unit wins is lost again by the code around it
     TURNED = 1024  # columns up to which a sum is had as its transpose, where that is wider
+    PARTS_EACH = 4  # parts of a large product for each thread: a slow core then does fewer of them. Each reads all of B: ...
+    TALL = 64  # ... so it has rows enough for that
     STRETCH = 128  # terms that it adds up before it goes on to the next ones: pieces end where it would
 
 
@@ -141,7 +132,7 @@ cdef struct Product:  # A B, with B as gemm.h reads it, and where the sums start
     char* panels
     char* start
     char* out
-    char* buffers            # room of `buffer` bytes for each part
+    char* buffers            # room of `buffer` bytes for each thread
     ptrdiff_t buffer
     ptrdiff_t piece          # rows between two looks for signals
     int count                # of parts
@@ -191,43 +182,10 @@ cdef void part_of_product(void* task, int k) noexcept nogil:
         first, last = last * k // p.count // tall * tall, last if k + 1 == p.count else last * (k + 1) // p.count // tall * tall
     while first < last and left < right and not p.stop:
         to = min(first + p.piece, last)
-        some(p, first, to, left, right, p.buffers + k * p.buffer)
+        some(p, first, to, left, right, p.buffers + this_thread() * p.buffer)
         first = to
         if first < last:
             look(&p.stop)
-
-
-caught = None  # what a signal raised while a task ran; signals are the main thread's alone
-
-
-cdef void look(int* stop) noexcept nogil:
-    """Between two pieces, but on a worker: if a signal has come that raises, all parts are to stop."""
-    global caught
-    if is_worker:
-        return
-    with gil:
-        try:
-            PyErr_CheckSignals()
-        except BaseException as problem:
-            caught = problem
-            stop[0] = 1
-
-
-cdef shared(PartOf part, void* task, int count, int* stop):
-    """All parts of a task: part 0 on this thread, the others on workers or, where those are busy or late, here too."""
-    global caught
-    cdef bint helped = count > 1 and begin_parts(part, task, count)
-    cdef int k
-    with nogil:
-        for k in range(1 if helped else count):
-            part(task, k)
-        if helped:
-            other_parts()
-        while helped and not parts_done(LOOK):
-            look(stop)
-    if caught is not None:
-        problem, caught = caught, None
-        raise problem
 
 
 cdef class Packed:
@@ -257,9 +215,8 @@ cdef class Packed:
         self.pack.data = aligned((self.pack.columns + gemm.width - 1) // gemm.width * gemm.width * column_bytes(gemm, self.pack.depth))
         task.gemm, task.item, task.panels = gemm, cnp.PyArray_ITEMSIZE(b), <char*>self.pack.data
         as_matrix(b, &task.b)
-        cdef double work = EACH * cnp.PyArray_SIZE(b)
-        task.count = 1 if work < LARGE else worth(work, self.pack.columns)
-        shared(part_of_packing, &task, task.count, &task.stop)
+        task.count = threads_to_move(cnp.PyArray_SIZE(b), self.pack.columns)
+        shared(part_of_packing, &task, task.count, task.count, &task.stop)
         return not task.refused
 
     def __dealloc__(self):
@@ -295,7 +252,10 @@ cdef multiply(Product* p, Packed kept, char* out):
     cdef ptrdiff_t width = p.gemm.width, rest = (p.b.columns - p.whole + width - 1) // width * width
     cdef double work = 2.0 * p.a.rows * p.b.rows * p.b.columns
     p.out = out
-    p.count = 1 if work < LARGE else worth(work, p.whole // width if p.in_place else p.a.rows)
+    cdef int threads = threads_for(work, p.whole // width if p.in_place else p.a.rows)
+    p.count = threads
+    if threads > 1 and not p.in_place and not p.gemm.always:
+        p.count *= max(1, min(PARTS_EACH, <ptrdiff_t>(work / PART) // threads, p.a.rows // (threads * TALL)))
     p.piece = max(1, <ptrdiff_t>(PIECE / (2.0 * max(p.b.rows * p.b.columns, 1))))
     if p.piece > TILE:
         p.piece -= p.piece % TILE
@@ -303,14 +263,14 @@ cdef multiply(Product* p, Packed kept, char* out):
     if p.gemm.always and p.a.column == 1:
         p.buffer = min(p.buffer, (p.a.rows + TILE - 1) // TILE * TILE * column_bytes(p.gemm, p.b.rows))
     try:
-        p.buffers = <char*>aligned(p.buffer * p.count)
+        p.buffers = <char*>aligned(p.buffer * threads)
         if kept is not None:
             p.panels = <char*>kept.pack.data
         else:
             p.panels = memory = <char*>aligned(rest * p.b.rows * p.item)
             if rest:
-                shared(part_of_packing, p, p.count, &p.stop)
-        shared(part_of_product, p, p.count, &p.stop)
+                shared(part_of_packing, p, p.count, threads, &p.stop)
+        shared(part_of_product, p, p.count, threads, &p.stop)
     finally:
         free(memory)
         free(p.buffers)
@@ -383,3 +343,4 @@ def linear(x, weight, bias, packs=None, /):
 
 
 include "sums.pxi"
+include "lookup.pxi"

@@ -7,8 +7,9 @@ or float64.
 cimport numpy as cnp
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t
+from libc.stdlib cimport free, malloc
 
-from minigrad._elementwise cimport isa_number, precision
+from minigrad._elementwise cimport isa_number, precision, shared, threads_to_move
 
 import numpy
 
@@ -38,18 +39,60 @@ cdef int served(a) except -2:
     return precision(<cnp.ndarray>a)
 
 
+cdef enum:
+    CHUNK = 4096  # elements whose squares are added up by themselves (optim_body.h); parts begin where chunks do
+
+cdef struct Pass:  # over a parameter: the squares of x, or a step
+    const Optim* loops
+    const AdamNumbers* numbers  # NULL: the squares
+    double* squares             # of each chunk
+    char* p                     # ... which for the squares is x
+    const char* g
+    char* m
+    char* v
+    char* largest
+    ptrdiff_t size, item
+    int count                   # of parts
+    int stop
+
+
+cdef void part_of_pass(void* task, int k) noexcept nogil:
+    """Part k of the chunks."""
+    cdef Pass* t = <Pass*>task
+    cdef ptrdiff_t chunks = (t.size + CHUNK - 1) // CHUNK, first = chunks * k // t.count, last = chunks * (k + 1) // t.count, i
+    cdef ptrdiff_t at = first * CHUNK * t.item, some = min(last * CHUNK, t.size) - first * CHUNK
+    if t.numbers != NULL:
+        t.loops.adam(t.p + at, t.g + at, t.m + at, t.v + at, NULL if t.largest == NULL else t.largest + at, some, t.numbers)
+        return
+    for i in range(first, last):
+        t.squares[i] = t.loops.sum_of_squares(t.p + i * CHUNK * t.item, min(CHUNK, t.size - i * CHUNK))
+
+
+cdef run_pass(Pass* task, cnp.ndarray a):
+    """The pass over a, on as many threads as it is worth."""
+    task.loops = optim_instances[isa_number()][precision(a)]
+    task.size, task.item = cnp.PyArray_SIZE(a), cnp.PyArray_ITEMSIZE(a)
+    task.count, task.stop = threads_to_move(task.size, (task.size + CHUNK - 1) // CHUNK), 0
+    shared(part_of_pass, task, task.count, task.count, &task.stop)
+
+
 def sum_of_squares(x, /):
     """The sum of the squares of x, added up in float64. It may overflow, or lose what is very small, for float64 alone."""
-    cdef int kind = served(x)
-    if kind < 0:
+    if served(x) < 0:
         return NotImplemented
-    cdef cnp.ndarray a = <cnp.ndarray>x
-    cdef void* data = cnp.PyArray_DATA(a)
-    cdef ptrdiff_t size = cnp.PyArray_SIZE(a)
-    cdef const Optim* loops = optim_instances[isa_number()][kind]
-    cdef double total
-    with nogil:
-        total = loops.sum_of_squares(data, size)
+    cdef Pass task
+    cdef ptrdiff_t i, chunks = (cnp.PyArray_SIZE(<cnp.ndarray>x) + CHUNK - 1) // CHUNK
+    cdef double total = 0
+    task.numbers, task.p = NULL, cnp.PyArray_BYTES(<cnp.ndarray>x)
+    task.squares = <double*>malloc(max(chunks, 1) * sizeof(double))
+    if task.squares == NULL:
+        raise MemoryError(f"no memory for {chunks} numbers")
+    try:
+        run_pass(&task, <cnp.ndarray>x)
+        for i in range(chunks):
+            total += task.squares[i]
+    finally:
+        free(task.squares)
     return total
 
 
@@ -65,14 +108,11 @@ def adam_step(p, g, m, v, largest, double scale, double decay, double beta1, dou
     for other in (g, m, v, p if largest is None else largest):
         if served(other) != kind or cnp.PyArray_SIZE(<cnp.ndarray>other) != count:
             return NotImplemented
-    cdef void* weights = cnp.PyArray_DATA(a)
-    cdef void* gradient = cnp.PyArray_DATA(<cnp.ndarray>g)
-    cdef void* mean = cnp.PyArray_DATA(<cnp.ndarray>m)
-    cdef void* square = cnp.PyArray_DATA(<cnp.ndarray>v)
-    cdef void* top = NULL if largest is None else cnp.PyArray_DATA(<cnp.ndarray>largest)
-    cdef const Optim* loops = optim_instances[isa_number()][kind]
-    with nogil:
-        loops.adam(weights, gradient, mean, square, top, count, &numbers)
+    cdef Pass task
+    task.numbers, task.p, task.g = &numbers, cnp.PyArray_BYTES(a), cnp.PyArray_BYTES(<cnp.ndarray>g)
+    task.m, task.v = cnp.PyArray_BYTES(<cnp.ndarray>m), cnp.PyArray_BYTES(<cnp.ndarray>v)
+    task.largest = NULL if largest is None else cnp.PyArray_BYTES(<cnp.ndarray>largest)
+    run_pass(&task, a)
 
 
 def adam_idle(p, m, v, largest, const int64_t[::1] rows, const int64_t[::1] seen, const double[:, ::1] numbers, ptrdiff_t now,

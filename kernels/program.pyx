@@ -15,13 +15,13 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from posix.stdlib cimport posix_memalign
 
-from minigrad._elementwise cimport Bool, Loops, loops
+from minigrad._elementwise cimport Bool, Loops, look, loops, shared
 from minigrad._elementwise cimport (
     OP_abs, OP_add, OP_div, OP_elu, OP_eq, OP_erf, OP_erfc, OP_exp, OP_expm1, OP_ge, OP_gelu, OP_gt, OP_le, OP_leaky_relu, OP_log,
     OP_log1p, OP_log_sigmoid, OP_log_softmax, OP_logsumexp, OP_lt, OP_max, OP_maximum, OP_minimum, OP_mul, OP_mul_add,
     OP_mul_sigmoid_grad, OP_mul_tanh_grad, OP_ne, OP_neg, OP_relu, OP_relu_grad, OP_sigmoid, OP_sigmoid_grad, OP_sign, OP_silu,
     OP_softmax, OP_softplus, OP_softplus_grad, OP_sqrt, OP_square, OP_sub, OP_sum, OP_tanh, OP_tanh_grad)
-from minigrad._matmul cimport Pack, Packed, look, shared
+from minigrad._matmul cimport Pack, Packed
 
 import numpy
 
@@ -389,7 +389,7 @@ cdef class Run:
         """All time steps, once, the rows cut into `count` parts for as many threads; after `piece` steps each a look for signals."""
         self.job.piece = piece
         self.room(count)
-        shared(part_of_job, &self.job, count, &self.job.stop)
+        shared(part_of_job, &self.job, count, count, &self.job.stop)
 
 
 include "calls.pxi"

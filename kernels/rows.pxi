@@ -1,5 +1,47 @@
 # Kernels that work on whole rows, part of elementwise.pyx: the softmax family and the cross-entropy.
 
+cdef struct ByRows:  # a kernel on n columns of each row: one of the three
+    RowLoop row
+    CrossEntropyLoop loss
+    CrossEntropyGradLoop grad
+    const char* g
+    const char* x
+    const int64_t* labels
+    char* out
+    cnp.npy_intp rows, n, item, width  # bytes of an element, and of a row of the result
+    int count                          # of parts
+    int stop
+
+
+cdef void part_of_rows(void* task, int k) noexcept nogil:
+    """Part k of the rows."""
+    cdef ByRows* t = <ByRows*>task
+    cdef cnp.npy_intp first = t.rows * k // t.count, some = t.rows * (k + 1) // t.count - first
+    cdef const char* x = t.x + first * t.n * t.item
+    cdef char* out = t.out + first * t.width
+    if t.row != NULL:
+        t.row(x, out, some, t.n)
+    elif t.loss != NULL:
+        t.loss(x, t.labels + first, out, some, t.n)
+    else:
+        t.grad(t.g + first * t.item, x, t.labels + first, out, some, t.n)
+
+
+cdef by_rows(ByRows* task, cnp.ndarray x, cnp.ndarray out):
+    """Fill `out` from the rows of x, on as many threads as are worth it; the same bits on any number, for no row knows of another."""
+    cdef cnp.npy_intp size = cnp.PyArray_SIZE(x)
+    task.x, task.out, task.item = cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(out), cnp.PyArray_ITEMSIZE(x)
+    task.n = last_axis(x)
+    task.rows = size // task.n
+    task.width = cnp.PyArray_NBYTES(out) // max(task.rows, 1)
+    task.count, task.stop = threads_to_move(size, task.rows), 0
+    if size < RELEASE_FROM and task.count == 1:
+        part_of_rows(task, 0)
+    else:
+        shared(part_of_rows, task, task.count, task.count, &task.stop)
+    return out
+
+
 cdef rows_op(x, int op):
     cdef cnp.ndarray a, out
     cdef int kind, ndim
@@ -11,13 +53,9 @@ cdef rows_op(x, int op):
     if kind < 0 or not packed(a) or ndim == 0 or n == 0:  # an empty row has no maximum: the NumPy body says so
         return NotImplemented
     out = cnp.PyArray_SimpleNew(ndim - (op == OP_logsumexp), cnp.PyArray_DIMS(a), cnp.PyArray_TYPE(a))
-    cdef void* source = cnp.PyArray_DATA(a)
-    cdef void* target = cnp.PyArray_DATA(out)
-    cdef RowLoop loop = active.loops[kind].row[op]
-    cdef PyThreadState* state = release(size)
-    loop(source, target, size // n, n)
-    reacquire(state)
-    return out
+    cdef ByRows task
+    task.row = active.loops[kind].row[op]
+    return by_rows(&task, a, out)
 
 
 def softmax(x, /):
@@ -33,33 +71,6 @@ def log_softmax(x, /):
 def logsumexp(x, /):
     """log(sum(exp(x))) over the last axis; -inf for a row of -inf, NaN for a row with +inf."""
     return rows_op(x, OP_logsumexp)
-
-
-def add_rows(out, x, places, /):
-    """out[places[k]] += x[k] for each row in turn, in place."""
-    cdef cnp.ndarray a, b, where
-    cdef int kind
-    cdef cnp.npy_intp k, n
-    if not (cnp.PyArray_CheckExact(out) and cnp.PyArray_CheckExact(x) and cnp.PyArray_CheckExact(places)):
-        return NotImplemented
-    a, b, where = <cnp.ndarray>out, <cnp.ndarray>x, <cnp.ndarray>places
-    kind, n = precision(a), last_axis(a)
-    if (kind < 0 or kind != precision(b) or not packed(a) or not packed(b) or not packed(where) or cnp.PyArray_NDIM(a) != 2
-            or cnp.PyArray_NDIM(b) != 2 or last_axis(b) != n or cnp.PyArray_TYPE(where) != cnp.NPY_INTP
-            or cnp.PyArray_SIZE(where) != cnp.PyArray_DIM(b, 0)):
-        return NotImplemented
-    cdef const cnp.npy_intp* rows = <const cnp.npy_intp*>cnp.PyArray_DATA(where)
-    cdef char* target = cnp.PyArray_BYTES(a)
-    cdef const char* source = cnp.PyArray_BYTES(b)
-    cdef cnp.npy_intp bytes = n * cnp.PyArray_ITEMSIZE(a), count = cnp.PyArray_SIZE(where)
-    for k in range(count):
-        if rows[k] < 0 or rows[k] >= cnp.PyArray_DIM(a, 0):
-            return NotImplemented  # the NumPy body says what is wrong
-    cdef BinaryLoop loop = active.loops[kind].binary[OP_add]
-    cdef PyThreadState* state = release(cnp.PyArray_SIZE(b))
-    for k in range(count):
-        loop(target + rows[k] * bytes, 1, source + k * bytes, 1, target + rows[k] * bytes, n)
-    reacquire(state)
 
 
 def sum_to(x, /, shape, into=None):
@@ -130,15 +141,9 @@ def cross_entropy(x, target, /):
         return NotImplemented
     cdef cnp.ndarray a = <cnp.ndarray>x, t = <cnp.ndarray>target
     cdef cnp.ndarray out = cnp.PyArray_SimpleNew(1, cnp.PyArray_DIMS(a), cnp.PyArray_TYPE(a))
-    cdef CrossEntropyLoop loop = active.loops[precision(a)].cross_entropy
-    cdef void* source = cnp.PyArray_DATA(a)
-    cdef void* result = cnp.PyArray_DATA(out)
-    cdef const int64_t* labels = <const int64_t*>cnp.PyArray_DATA(t)
-    cdef cnp.npy_intp rows = cnp.PyArray_DIM(a, 0), n = cnp.PyArray_DIM(a, 1)
-    cdef PyThreadState* state = release(rows * n)
-    loop(source, labels, result, rows, n)
-    reacquire(state)
-    return out
+    cdef ByRows task
+    task.row, task.loss, task.labels = NULL, active.loops[precision(a)].cross_entropy, <const int64_t*>cnp.PyArray_DATA(t)
+    return by_rows(&task, a, out)
 
 
 def cross_entropy_grad(g, x, target, /):
@@ -149,13 +154,7 @@ def cross_entropy_grad(g, x, target, /):
     if precision(gs) != precision(a) or not same_shape(gs, t) or not packed(gs):
         return NotImplemented
     cdef cnp.ndarray out = empty_like(a, cnp.PyArray_TYPE(a))
-    cdef CrossEntropyGradLoop loop = active.loops[precision(a)].cross_entropy_grad
-    cdef void* incoming = cnp.PyArray_DATA(gs)
-    cdef void* source = cnp.PyArray_DATA(a)
-    cdef void* result = cnp.PyArray_DATA(out)
-    cdef const int64_t* labels = <const int64_t*>cnp.PyArray_DATA(t)
-    cdef cnp.npy_intp rows = cnp.PyArray_DIM(a, 0), n = cnp.PyArray_DIM(a, 1)
-    cdef PyThreadState* state = release(rows * n)
-    loop(incoming, source, labels, result, rows, n)
-    reacquire(state)
-    return out
+    cdef ByRows task
+    task.row, task.loss, task.grad = NULL, NULL, active.loops[precision(a)].cross_entropy_grad
+    task.g, task.labels = cnp.PyArray_BYTES(gs), <const int64_t*>cnp.PyArray_DATA(t)
+    return by_rows(&task, a, out)

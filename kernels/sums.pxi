@@ -149,12 +149,12 @@ cdef object sum_by_unit(cnp.ndarray a, Product* p, into):
     task.product, task.rows, task.columns, task.tall = &q, q.a.columns, q.b.columns, q.a.columns >= q.b.columns
     task.more, task.halves, task.terms = chain, halves, q.a.rows // halves
     task.group = cnp.PyArray_DIM(a, cnp.PyArray_NDIM(a) - 2) // 2 if halves == 2 else task.terms
-    task.count = 1 if work < LARGE else worth(work, (max(task.rows, task.columns) + TILE - 1) // TILE)
+    task.count = threads_for(work, (max(task.rows, task.columns) + TILE - 1) // TILE)
     task.count -= task.count > 1 and task.count % halves
     task.piece = max(1, <ptrdiff_t>(PIECE / work * q.a.rows / STRETCH)) * STRETCH
     cdef Block room = Block(amx_unit.room * task.count)
     task.out, task.room = numbers(sums), <char*>room.memory
-    shared(part_of_sum, &task, task.count, &task.stop)
+    shared(part_of_sum, &task, task.count, task.count, &task.stop)
     if task.refused:
         if held:
             into[...] = before

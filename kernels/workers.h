@@ -1,5 +1,5 @@
-/* Threads that wait for work: a task is cut into parts, the caller does part 0 itself and each worker one of the others, or the
- * caller that too, if it is through before the worker has begun.
+/* Threads that wait for work: a task is cut into parts, at least one for each thread. The caller does part 0 itself and each worker one
+ * of the others; whoever is through takes one more that nobody has begun.
  *
  * Workers know nothing of Python. After a task they look out for the next one for a millisecond, for one training step has
  * several, and then sleep. One task runs at a time: who finds the workers busy does all parts alone. */
@@ -21,7 +21,8 @@
 #endif
 
 #define MOST_WORKERS 256
-#define PARTS (2 * MOST_WORKERS)
+#define THREADS (2 * MOST_WORKERS)
+#define MOST_PARTS (4 * MOST_WORKERS)
 #define LOOKOUT 1000000 /* nanoseconds */
 
 typedef void (*PartOf)(void *task, int part);
@@ -29,16 +30,17 @@ typedef void (*PartOf)(void *task, int part);
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    atomic_int task_word; /* the number of the task, and in the last bits how many parts it has: read at once, both fit together */
+    atomic_int task_word; /* the number of the task, and in the last bits for how many threads: read at once, both fit together */
+    atomic_int parts;
     atomic_int pending;   /* parts from 1 on that are not done */
-    atomic_int open[MOST_WORKERS]; /* of each of them: the task's word while nobody has taken it */
+    atomic_int open[MOST_PARTS]; /* of each of them: the task's word while nobody has taken it */
     atomic_int busy;
     int workers;
     PartOf part; /* what to do: only who has a part may look, for the next task may come as soon as those are through */
     void *task;
-} crew = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, {0}, 0, 0, 0, 0};
+} crew = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, {0}, 0, 0, 0, 0};
 
-static _Thread_local int is_worker;
+static _Thread_local int thread_number; /* of a worker, from 1 on; 0 of any other thread */
 
 static int64_t nanoseconds(void) {
     struct timespec now;
@@ -65,9 +67,13 @@ static void do_part(int part, int word) {
     atomic_fetch_sub(&crew.pending, 1);
 }
 
+/* What nobody has begun of the task of that word: who sleeps, or has lost its core, is not waited for. */
+static void open_parts(int word) {
+    for (int k = atomic_load(&crew.parts) - 1; k > 0; k--) do_part(k, word);
+}
+
 static void *work(void *start) {
-    is_worker = 1;
-    const int number = (int)((intptr_t)start & (MOST_WORKERS - 1));
+    const int number = thread_number = (int)((intptr_t)start & (MOST_WORKERS - 1));
     int seen = (int)((intptr_t)start / MOST_WORKERS), needed = 1;
     for (;;) {
         if (!needed || !changed_in(&crew.task_word, seen, LOOKOUT)) {
@@ -76,8 +82,11 @@ static void *work(void *start) {
             pthread_mutex_unlock(&crew.lock);
         }
         seen = atomic_load(&crew.task_word);
-        needed = number < seen % PARTS;
-        if (needed) do_part(number, seen);
+        needed = number < seen % THREADS;
+        if (needed) {
+            do_part(number, seen);
+            open_parts(seen);
+        }
     }
     return NULL;
 }
@@ -90,12 +99,12 @@ static void alone_after_fork(void) {
     atomic_store(&crew.pending, 0);
 }
 
-/* Wakes workers for parts 1 to parts - 1; 0 if they are busy, or the system has no threads to give. */
-static int begin_parts(PartOf part, void *task, int parts) {
+/* Wakes as many workers as there are to be threads beside this one; 0 if they are busy, or the system has no threads to give. */
+static int begin_parts(PartOf part, void *task, int parts, int threads) {
     static int prepared;
-    if (parts > MOST_WORKERS || atomic_exchange(&crew.busy, 1)) return 0;
+    if (parts > MOST_PARTS || threads > MOST_WORKERS || threads > parts || atomic_exchange(&crew.busy, 1)) return 0;
     if (!prepared) prepared = pthread_atfork(NULL, NULL, alone_after_fork) == 0;
-    while (crew.workers < parts - 1) {
+    while (crew.workers < threads - 1) {
         pthread_t thread;
         const intptr_t start = (intptr_t)atomic_load(&crew.task_word) * MOST_WORKERS + crew.workers + 1;
         if (pthread_create(&thread, NULL, work, (void *)start)) {
@@ -108,7 +117,8 @@ static int begin_parts(PartOf part, void *task, int parts) {
     crew.part = part;
     crew.task = task;
     atomic_store(&crew.pending, parts - 1);
-    const int word = (atomic_load(&crew.task_word) / PARTS + 1) % (1 << 20) * PARTS + parts;
+    atomic_store(&crew.parts, parts);
+    const int word = (atomic_load(&crew.task_word) / THREADS + 1) % (1 << 20) * THREADS + threads;
     for (int k = 1; k < parts; k++) atomic_store(&crew.open[k], word);
     pthread_mutex_lock(&crew.lock);
     atomic_store(&crew.task_word, word);
@@ -117,11 +127,7 @@ static int begin_parts(PartOf part, void *task, int parts) {
     return 1;
 }
 
-/* What no worker has begun: one that sleeps, or whose core is taken from it, is not waited for. */
-static void other_parts(void) {
-    const int word = atomic_load(&crew.task_word);
-    for (int k = word % PARTS - 1; k > 0; k--) do_part(k, word);
-}
+static void other_parts(void) { open_parts(atomic_load(&crew.task_word)); }
 
 /* Waits for the workers, so many nanoseconds at most; 1 when they are through, and free for the next task. */
 static int parts_done(int64_t time) {

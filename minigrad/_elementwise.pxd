@@ -1,4 +1,4 @@
-# What other kernels share with the elementwise ones: the table of loops, and the instruction set in use.
+# What other kernels share with the elementwise ones: the table of loops, the instruction set in use, and the threads.
 cimport numpy as cnp
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t
@@ -41,3 +41,11 @@ cdef extern from "loops.h" nogil:
 cdef const Loops* loops(int kind) noexcept nogil
 cdef int isa_number() noexcept nogil
 cdef int precision(cnp.ndarray a) noexcept
+
+ctypedef void (*PartOf)(void* task, int part) noexcept nogil
+
+cdef void look(int* stop) noexcept nogil
+cdef shared(PartOf part, void* task, int count, int threads, int* stop)
+cdef int threads_for(double work, ptrdiff_t most)
+cdef int threads_to_move(ptrdiff_t elements, ptrdiff_t most)
+cdef int this_thread() noexcept nogil

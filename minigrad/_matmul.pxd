@@ -28,9 +28,3 @@ cdef class Packed:
     cdef readonly bint unit
 
     cdef bint lay_out(self, cnp.ndarray b, const Gemm* gemm) except -1
-
-
-ctypedef void (*PartOf)(void* task, int part) noexcept nogil
-
-cdef void look(int* stop) noexcept nogil
-cdef shared(PartOf part, void* task, int count, int* stop)

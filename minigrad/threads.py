@@ -1,4 +1,4 @@
-"""How many threads compiled loops and large products use; workers.h has the threads. Work is cut by rows: results do not depend on it."""
+"""How many threads compiled loops and large kernels use; workers.h has them. Work is cut by rows: results do not depend on it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def physical_cores() -> int:
 
 
 def set_num_threads(count: int) -> None:
-    """Use at most `count` threads for compiled scans and matrix products. Raises ValueError below 1.
+    """Use at most `count` threads for compiled scans, matrix products, rows of softmax and steps of Adam. Raises ValueError below 1.
 
     The environment variable MINIGRAD_NUM_THREADS sets the number at import; by default it is that of the physical cores. Results have the
     same bits for any number.
@@ -40,7 +40,7 @@ def set_num_threads(count: int) -> None:
 
 
 def get_num_threads() -> int:
-    """How many threads compiled scans and matrix products use at most.
+    """How many threads compiled scans, matrix products and other large kernels use at most.
 
     >>> get_num_threads() >= 1
     True

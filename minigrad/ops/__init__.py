@@ -325,7 +325,8 @@ def attach_kernels(module: Any) -> None:
         activations.gelu.kernel = lambda x, approximate="none": module.gelu(x) if approximate == "none" else NotImplemented
         products = config.products()
         linalg.matmul.kernel, linalg.linear_.kernel, linalg.outer_sum.kernel = products.matmul, products.linear, products.outer_sum
-    sparse.kernels["add_rows"] = getattr(module, "add_rows", lambda *args: NotImplemented)
+        take.kernel = products.take
+    sparse.kernels["add_rows"] = (lambda *args: NotImplemented) if module is None else config.products().add_rows
     operators["iadd"] = getattr(module, "iadd", operator.iadd)
     operators["add_sum"] = shape.add_sum
 
