@@ -71,8 +71,8 @@ class Cell:
         for name, (kind, _) in self.arrays.items():
             rng = np.random.default_rng([self.seed, *name.encode()])
             shape = self.shape(name)
-            if kind == "index":
-                found[name] = rng.integers(0, 4, shape)
+            if kind in ("index", "bit"):
+                found[name] = rng.integers(0, 4 if kind == "index" else 2, shape)
             elif kind == "weight":
                 found[name] = rng.normal(size=shape) * 0.7 / np.sqrt(shape[0])
             else:

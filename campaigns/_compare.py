@@ -17,7 +17,7 @@ from _cells import Cell, words
 
 import minigrad as mg
 from minigrad import threads
-from minigrad.scan import reuse
+from minigrad.scan import lookup, reuse
 from minigrad.scan.tree import flatten
 
 scans: Any = sys.modules["minigrad.scan"]  # mg.scan is the function
@@ -46,13 +46,13 @@ class Verdict:
 
 @contextmanager
 def set_up(mode: str, passes: frozenset[str]) -> Iterator[None]:
-    """Scans run in this mode with these passes; rows as narrow as those of a test take each other's places too."""
-    before = scans.settings.mode, scans.settings.passes, reuse.WORTH
-    scans.settings.mode, scans.settings.passes, reuse.WORTH = mode, passes, 0
+    """Scans run in this mode with these passes; rows as narrow as those of a test take each other's places too, and are looked up."""
+    before = scans.settings.mode, scans.settings.passes, reuse.WORTH, lookup.LEAST
+    scans.settings.mode, scans.settings.passes, reuse.WORTH, lookup.LEAST = mode, passes, 0, 0.0
     try:
         yield
     finally:
-        scans.settings.mode, scans.settings.passes, reuse.WORTH = before
+        scans.settings.mode, scans.settings.passes, reuse.WORTH, lookup.LEAST = before
 
 
 @contextmanager

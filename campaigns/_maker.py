@@ -33,9 +33,13 @@ class Maker(Writer):
                 outside.append(self.array("index", "i", "T", "B"))
                 self.index.append(name)
                 self.say(f"mg.take({self.array('weight', 'e', 4, width)}, {name})", width, "take", 3.0)
+                continue
+            if self.chance(0.75):  # rows of a table, and at once what the pass lookup looks for
+                outside.append(f"mg.take({self.array('weight', 'e', 2, width)}, {self.array('bit', 'i', 'T', 'B')})")
+                self.matmul(Known(name, width, 1.0))
             else:
                 outside.append(self.array("vector", "s", "T", "B", width))
-                self.plain.append(Known(name, width, 1.0))
+            self.plain.append(Known(name, width, 1.0))
         self.pool += self.plain
         return inside, outside
 
@@ -98,7 +102,7 @@ class Maker(Writer):
         new = [self.new_leaf(width, carried) for width in widths]
         names = [leaf.name for leaf in carried]
         y = self.outputs(names, new, inputs)
-        wanted = [name for name, (kind, _) in self.arrays.items() if kind != "index" and self.chance(0.6)]
+        wanted = [name for name, (kind, _) in self.arrays.items() if kind not in ("index", "bit") and self.chance(0.7)]
         if self.chance(0.1):
             spared = self.pick(["h", "s", "hs", "wbpe"])
             wanted = [name for name in wanted if name[0] not in spared]

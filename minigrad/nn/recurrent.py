@@ -27,9 +27,9 @@ class RNN(RNNEquations, Layers):
     Settings that all layers share: `recurrent_init`, "orthogonal" or "identity", starts each gate's block of weight_hh so instead of from
     U(-k, k) (relu with "identity" is the IRNN of Le, Jaitly and Hinton, 2015). `learned_state=True` makes the state that is used when
     none is given a parameter, `h_0_l0` and so on, which starts as zeros. With `stateful=True` a call without a state begins where the last
-    one ended, without its history, until `reset_state()`. `memory="sqrt"`, or a whole number
-    k, remembers for the backward pass no more than the state at k times and runs the steps between them again (see `scan`): for long
-    sequences, with gradients of the same bits. `merge`, `residual`, `return_sequences` and `return_state`: see Recurrent.
+    one ended, without its history, until `reset_state()`. `memory="sqrt"`, or a whole number k, remembers for the backward pass no more
+    than the state at k times and runs the steps between them again (see `scan`): for long sequences, with gradients of the same bits (over
+    an embedding, to rounding). `merge`, `residual`, `return_sequences` and `return_state`: see Recurrent.
 
     >>> output, h_n = RNN(3, 4, num_layers=2, bidirectional=True)(np.zeros((7, 5, 3), np.float32))
     >>> output.shape, h_n.shape

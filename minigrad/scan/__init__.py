@@ -52,8 +52,8 @@ def scan(
 
     `memory` says how much is remembered for the backward pass: "full" all of it; a whole number k the carry at k times, from which the
     steps between two of them run again when their gradients are asked for; "sqrt" chooses the root of T for k. The gradients have the same
-    bits (to rounding: those of a table that the step itself looks up in, of what meets x without the carry other than in a product, and of
-    a product of x alone that is a result).
+    bits (to rounding: those of a table that the step itself looks up in, of what meets x without the carry other than in a product, of a
+    product of x alone that is a result, and of a product of rows of x that come from a table, as those of an embedding do).
     A scan that runs as a loop remembers everything. Raises ValueError for anything else.
 
     >>> from minigrad.tape import Tensor

@@ -221,7 +221,7 @@ class Plan:
         shared = sum(len(stage.instructions) - 1 for stage in self.loop.stages)
         local = sum(1 for place in self.layout.places.values() if place.array is None) + len(self.loop.taken)
         gone = len(self.full.sinks) + len(self.full.totals) if self.records else 0
-        return {"hoist": self.division.moved, "sink": gone, "fuse": shared, "plan": local}
+        return {"hoist": self.division.moved, "lookup": 0, "sink": gone, "fuse": shared, "plan": local}
 
     def stacked(self, value: Value) -> tuple[Array, int, int, int, int]:
         """Where the value lies for all time steps, as `place_of` says it."""

@@ -15,6 +15,7 @@ from minigrad.tape import Node, Rules, Tensor, entry, size_of, wrap
 
 from .compiled import Loop, Plan
 from .hoist import INPUT, over_time
+from .lookup import Lookup, product
 from .plan import Array
 from .sink import Sink
 from .span import Even
@@ -128,7 +129,11 @@ def ahead(plan: Plan, env: Env, span: Even) -> None:
     for call in division.ahead:
         args = [env[arg] if isinstance(arg, Value) else arg for arg in call.args]
         if call.out in division.left:  # a product
-            env[call.out] = call.op(args[0], *[arg if arg is None else arg.detach() for arg in args[1:]], **call.settings)
+            weights = [arg if arg is None else arg.detach() for arg in args[1:]]
+            whole = span.totals is None  # sums that go from segment to segment are of all rows
+            found = product(call.op, args[0], weights, call.settings) if whole and "lookup" in plan.passes else None
+            env[call.out] = call.op(args[0], *weights, **call.settings) if found is None else found
+            span.looked += found is not None
             continue
         over = [isinstance(arg, Value) and division.level[arg] == INPUT for arg in call.args]
         if call.recorded or not is_recording():
@@ -329,6 +334,10 @@ def sunk(plan: Plan, sink: Sink, g: Any, memory: list[Any], env: Env, span: Even
     call = sink.call
     rows, weight = call.args[:2]
     rule = call.op.rules[sink.position]
+    node = env[call.out].node if call.out in plan.division.left else None
+    if node is not None and isinstance(node.recipe, Lookup):
+        pair = node.recipe.constant(g)
+        return rule.rule(*[weight.shape if place is None else pair[place] for place in sink.wants])._array
     x = env[rows]._array if call.out in plan.division.left else stacked(memory, plan.stacked(rows), span, rows.shape)
     some = len(g) if "sink" in plan.passes else 1
     starts = range(0, len(g), some)

@@ -2,7 +2,8 @@
 
 That is checkpointed backpropagation through time (Chen, Xu, Zhang and Guestrin, 2016; Griewank, 1992). With k segments of T / k steps the
 arrays of one segment are there at a time, beside k carries: least for k near the root of T. It costs the forward loop a second time. The
-gradients have the bits of the scan in one piece, because sums over time are chains that do not care where they are cut (run.py).
+gradients have the bits of the scan in one piece, because sums over time are chains that do not care where they are cut (run.py). Of rows
+that were looked up in a table nothing is known here (lookup.py): their gradients agree to rounding.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from minigrad import config
 
 from .report import Report
 
-PASSES = ("hoist", "sink", "fuse", "plan")
+PASSES = ("hoist", "lookup", "sink", "fuse", "plan")
 
 
 def chosen_passes(text: str) -> frozenset[str]:

@@ -5,6 +5,7 @@ cdef class Even:
     cdef public object counts
     cdef public object tables
     cdef public object totals
+    cdef public object looked
 
     cpdef object shape(self, object shape)
     cpdef object room(self, object times, object plus, object rows, object width)

@@ -24,13 +24,14 @@ except ImportError:  # without compiled modules every scan runs as its loop, and
 class Even:
     """All rows at every time: arrays are (T, rows, columns)."""
 
-    __slots__ = ("counts", "steps", "tables", "totals")
+    __slots__ = ("counts", "looked", "steps", "tables", "totals")
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
         self.counts: Any = None
         self.tables: Any = None
         self.totals: Any = None  # sums over time (run.py), where these are some of the steps of a scan
+        self.looked = 0  # products that one row of each kind was enough for (lookup.py)
 
     def part(self, start: int, stop: int) -> Even:
         """Some of the time steps."""
