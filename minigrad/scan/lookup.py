@@ -94,8 +94,8 @@ def same_memory(a: Any, b: Any) -> bool:
 
 
 def product(op: Op, x: Tensor, weights: list[Any], settings: dict[str, Any]) -> Tensor | None:
-    """The product of x, on the tape, by way of its different rows; None where x is not known to have come from a table, or has few that
-    are the same."""
+    """The product of x, which is on the tape, by way of its different rows; None where x is not known to have come from a table, or has few
+    that are the same."""
     weight, array = weights[0], x._array
     if x.node is None or not is_recording() or 2.0 * weight.size * array.size < LEAST * array.shape[-1]:
         return None

@@ -45,7 +45,7 @@ cpdef evaluate(list calls, dict env)
 cpdef Tensor apply(Call call, list args)
 
 
-@cython.locals(division=Division, call=Call)
+@cython.locals(division=Division, call=Call, x=Tensor)
 cpdef ahead(Plan plan, dict env, Even span)
 
 

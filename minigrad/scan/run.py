@@ -129,11 +129,12 @@ def ahead(plan: Plan, env: Env, span: Even) -> None:
     for call in division.ahead:
         args = [env[arg] if isinstance(arg, Value) else arg for arg in call.args]
         if call.out in division.left:  # a product
+            x, found = args[0], None
             weights = [arg if arg is None else arg.detach() for arg in args[1:]]
-            whole = span.totals is None  # sums that go from segment to segment are of all rows
-            found = product(call.op, args[0], weights, call.settings) if whole and "lookup" in plan.passes else None
-            env[call.out] = call.op(args[0], *weights, **call.settings) if found is None else found
-            span.looked += found is not None
+            if x.node is not None and span.totals is None and "lookup" in plan.passes:  # sums that go on in other segments are of all rows
+                found = product(call.op, x, weights, call.settings)
+                span.looked += found is not None
+            env[call.out] = call.op(x, *weights, **call.settings) if found is None else found
             continue
         over = [isinstance(arg, Value) and division.level[arg] == INPUT for arg in call.args]
         if call.recorded or not is_recording():
