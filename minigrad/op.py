@@ -391,12 +391,8 @@ class Op(Operator):
                 raise DtypeError(self.no_setting(keyword, value))
         if len(args) != self.count and not self.variadic:
             args, settings = self.sorted_out(args, settings)
-        out = self.evaluate(args, settings)
-        if tracing.count:
-            watcher = tracer.get()
-            if watcher is not None:
-                watcher.note(self, args, settings, out)
-        return out
+        watcher = tracer.get() if tracing.count else None
+        return self.evaluate(args, settings) if watcher is None else watcher.run(self, args, settings)
 
     def evaluate(self, args: tuple[Any, ...], settings: dict[str, Any]) -> Tensor:
         """`apply`, unseen."""

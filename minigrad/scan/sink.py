@@ -14,14 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.op import Into, wants
+from minigrad.op import Into, Op, wants
 from minigrad.ops import add, all_ops, concatenate
 from minigrad.tape import Tensor, wrap
 
 from .hoist import CONST, LOOP, Division, living
-from .trace import Call, Tracer, Untraceable, Value, listening
+from .trace import Call, Tracer, Untraceable, Value, freeze, listening, number_key
 
 OPS = all_ops()
+MOST = 10000
+forms: dict[Any, Any] = {}  # an operation, what it was given by shape and dtype, its settings -> shape and dtype of the result
 
 
 class Sink:
@@ -87,13 +89,52 @@ def feeds(call: Call, position: int, needs: set[Value]) -> bool:
     return isinstance(arg, Value) and arg in needs and call.op.rules[0 if call.op.variadic else position] is not None
 
 
+def blank(shape: tuple[int, ...], dtype: Any) -> Tensor:
+    """A tensor of ones that takes no memory: all its elements are one."""
+    return wrap(np.ndarray(shape, dtype, np.ones((), dtype), 0, (0,) * len(shape)), None)
+
+
+def form_of(arg: Any) -> Any:
+    """All of an argument that the form of a result depends on."""
+    if isinstance(arg, Tensor):
+        return arg.shape, arg.dtype
+    return number_key(arg) if arg is None or type(arg) in (int, float, bool) else (type(arg), np.shape(arg), np.asarray(arg).dtype)
+
+
+def result_form(op: Op, args: tuple[Any, ...], settings: dict[str, Any]) -> tuple[tuple[int, ...], Any]:
+    """Shape and dtype of an operation's result, had from one element where each goes its own way."""
+    shapes = {arg.shape for arg in args if isinstance(arg, Tensor)}
+    if op.broadcasts and op.kernel is not None and len(shapes) == 1:
+        (shape,) = shapes
+        one = op.evaluate(tuple([blank((1,) * len(shape), arg.dtype) if isinstance(arg, Tensor) else arg for arg in args]), settings)
+        return shape, one.dtype
+    out = op.evaluate(args, settings)
+    return out.shape, out.dtype
+
+
+class Blind(Tracer):
+    """Writes down rules, whose numbers nobody may look at: what is known of an operation's result by shape and dtype is not computed."""
+
+    def run(self, op: Op, args: tuple[Any, ...], settings: dict[str, Any]) -> Tensor:
+        """Run an operation on blanks if that has not been done before, and write it down."""
+        key = op, tuple([form_of(arg) for arg in args]), freeze(settings)
+        form = forms.get(key)
+        if form is None:
+            if len(forms) > MOST:
+                forms.clear()
+            form = forms[key] = result_form(op, args, settings)
+        out = blank(*form)
+        self.note(op, args, settings, out)
+        return out
+
+
 class Builder:
-    """Plays the rules of a division's loop under a tracer, with arrays of ones for the values."""
+    """Plays the rules of a division's loop under a tracer, with blanks for the values."""
 
     def __init__(self, division: Division, needs: set[Value]) -> None:
         self.division = division
         self.needs = needs
-        self.listener = Tracer()
+        self.listener = Blind()
         self.stand_ins: dict[Value, Tensor] = {}
         self.totals: dict[Value, list[Any]] = {}  # gradients so far: a Value, or (start, stop, Value) for columns of the last axis
         self.back = Backward()
@@ -102,7 +143,7 @@ class Builder:
         """A tensor that stands for a value while rules are traced."""
         found = self.stand_ins.get(value)
         if found is None:
-            found = self.stand_ins[value] = wrap(np.ones(value.shape, value.dtype), None)
+            found = self.stand_ins[value] = blank(value.shape, value.dtype)
             self.listener.known[id(found)] = value
             self.listener.alive.append(found)
         return found

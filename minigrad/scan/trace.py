@@ -143,6 +143,12 @@ class Tracer:
         self.alive.append(tensor)
         return value
 
+    def run(self, op: Op, args: tuple[Any, ...], settings: dict[str, Any]) -> Tensor:
+        """Run an operation, and write it down."""
+        out = op.evaluate(args, settings)
+        self.note(op, args, settings, out)
+        return out
+
     def note(self, op: Op, args: tuple[Any, ...], settings: dict[str, Any], out: Tensor) -> None:
         """An operation has run."""
         formula = FORMULAS.get(op.name)
