@@ -21,6 +21,7 @@ import os
 cnp.import_array()
 
 include "gate.pxi"
+include "pool.pxi"
 include "threads.pxi"
 
 

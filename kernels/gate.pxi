@@ -43,10 +43,6 @@ cdef inline bint same_shape(cnp.ndarray a, cnp.ndarray b) noexcept:
     return True
 
 
-cdef inline cnp.ndarray empty_like(cnp.ndarray a, int number):
-    return cnp.PyArray_SimpleNew(cnp.PyArray_NDIM(a), cnp.PyArray_DIMS(a), number)
-
-
 cdef inline cnp.npy_intp last_axis(cnp.ndarray a) noexcept:
     cdef int ndim = cnp.PyArray_NDIM(a)
     return cnp.PyArray_DIM(a, ndim - 1) if ndim else 1

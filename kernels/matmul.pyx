@@ -10,8 +10,8 @@ from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 from posix.stdlib cimport posix_memalign
 
-from minigrad._elementwise cimport BinaryLoop, OP_add, isa_number, look, loops, precision, shared, this_thread, threads_for
-from minigrad._elementwise cimport threads_to_move
+from minigrad._elementwise cimport BinaryLoop, Block, OP_add, isa_number, look, loops, new_array, precision, shared
+from minigrad._elementwise cimport this_thread, threads_for, threads_to_move
 
 import numpy
 
@@ -54,9 +54,6 @@ cdef void* aligned(ptrdiff_t size) except NULL:
     if posix_memalign(&memory, 64, max(size, 64)):
         raise MemoryError(f"no memory for {size} bytes")
     return memory
-
-
-include "pool.pxi"
 
 
 def dense(cnp.ndarray a, dtype):

@@ -1,5 +1,8 @@
 # Memory for large arrays, taken again when they are gone: fresh pages cost more than the arithmetic on them, for the system
-# fills them with zeros. Included by matmul.pyx; what lies unused is bounded.
+# fills them with zeros. Included by elementwise.pyx; what lies unused is bounded.
+
+from libc.stdlib cimport free
+from libc.string cimport memset
 
 cdef extern from *:
     """
@@ -20,6 +23,7 @@ cdef extern from *:
 
 cdef enum:
     POOLED_FROM = 65536       # bytes; smaller blocks are as quick from the allocator
+    MAPPED_FROM = 131072      # bytes above which the allocator may ask the system, for results that come one by one
     IDLE_MOST = 536870912     # bytes kept for the next call
     IDLE_BLOCKS = 64
 
@@ -31,9 +35,6 @@ cdef size_t idle_bytes = 0
 
 cdef class Block:
     """Memory of an array, given back for the next one of its size. Only ever touched under the interpreter's lock."""
-
-    cdef void* memory
-    cdef size_t size
 
     def __cinit__(self, size_t size):
         global idle_count, idle_bytes
@@ -94,6 +95,14 @@ cdef object new_array(int ndim, cnp.npy_intp* shape, int number, size_t item):
     cdef cnp.ndarray array = cnp.PyArray_SimpleNewFromData(ndim, shape, number, block.memory)
     cnp.set_array_base(array, block)
     return array
+
+
+cdef inline cnp.ndarray empty_like(cnp.ndarray a, int number):
+    """An array of unset elements in the shape of a, of its dtype or of Booleans."""
+    cdef size_t item = 1 if number == cnp.NPY_BOOL else cnp.PyArray_ITEMSIZE(a)
+    if cnp.PyArray_SIZE(a) * item <= MAPPED_FROM:
+        return cnp.PyArray_SimpleNew(cnp.PyArray_NDIM(a), cnp.PyArray_DIMS(a), number)
+    return new_array(cnp.PyArray_NDIM(a), cnp.PyArray_DIMS(a), number, item)
 
 
 def empty(tuple shape, cnp.dtype dtype not None, bint zeros=False):

@@ -42,6 +42,16 @@ cdef const Loops* loops(int kind) noexcept nogil
 cdef int isa_number() noexcept nogil
 cdef int precision(cnp.ndarray a) noexcept
 
+
+cdef class Block:
+    cdef void* memory
+    cdef size_t size
+
+    cdef void forget(self, int k) noexcept
+
+
+cdef object new_array(int ndim, cnp.npy_intp* shape, int number, size_t item)
+
 ctypedef void (*PartOf)(void* task, int part) noexcept nogil
 
 cdef void look(int* stop) noexcept nogil
