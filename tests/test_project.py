@@ -22,8 +22,8 @@ from minigrad import config
 ROOT = Path(__file__).parents[1]
 # From the bottom up: a module may import from those before it, and from its own package.
 ORDER = [
-    "config", "_elementwise", "_matmul", "_program", "_optim", "threads", "errors", "keywords", "hooks", "recording", "arrays", "sparse", "arithmetic",
-    "tape", "walk", "op", "random", "ops", "grad", "testing", "scan", "show", "ledger", "optim", "nn", "tbptt", "data", "io",
+    "config", "_elementwise", "_matmul", "_program", "_optim", "threads", "errors", "keywords", "hooks", "recording", "arrays", "sparse",
+    "arithmetic", "tape", "walk", "op", "random", "ops", "grad", "testing", "scan", "show", "ledger", "optim", "nn", "tbptt", "data", "io",
 ]  # fmt: skip
 
 
