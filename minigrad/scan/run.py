@@ -22,7 +22,7 @@ from .span import Even
 from .trace import Call, Value
 
 try:
-    from minigrad._elementwise import empty  # type: ignore[import-not-found]
+    from minigrad._elementwise import empty
     from minigrad._matmul import dense, packed, sums_of  # type: ignore[import-not-found]
     from minigrad._program import Ready, Run  # type: ignore[import-not-found]
 except ImportError:  # without compiled modules every scan runs as its loop, and nothing here is called
