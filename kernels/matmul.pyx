@@ -260,13 +260,13 @@ cdef multiply(Product* p, Packed kept, char* out):
     if p.gemm.always and p.a.column == 1:
         p.buffer = min(p.buffer, (p.a.rows + TILE - 1) // TILE * TILE * column_bytes(p.gemm, p.b.rows))
     try:
-        p.buffers = <char*>aligned(p.buffer * threads)
+        if p.buffer:
+            p.buffers = <char*>aligned(p.buffer * threads)
         if kept is not None:
             p.panels = <char*>kept.pack.data
-        else:
+        elif rest:
             p.panels = memory = <char*>aligned(rest * p.b.rows * p.item)
-            if rest:
-                shared(part_of_packing, p, p.count, threads, &p.stop)
+            shared(part_of_packing, p, p.count, threads, &p.stop)
         shared(part_of_product, p, p.count, threads, &p.stop)
     finally:
         free(memory)

@@ -105,10 +105,12 @@ cdef inline cnp.ndarray empty_like(cnp.ndarray a, int number):
     return new_array(cnp.PyArray_NDIM(a), cnp.PyArray_DIMS(a), number, item)
 
 
-def empty(tuple shape, cnp.dtype dtype not None, bint zeros=False):
+cpdef object empty(tuple shape, cnp.dtype dtype, bint zeros=False):
     """As numpy.empty or numpy.zeros, in pooled memory if it is large."""
     cdef cnp.npy_intp[32] lengths
     cdef int i
+    if dtype is None:
+        raise TypeError("empty: an array has a dtype")
     for i in range(len(shape)):
         lengths[i] = shape[i]
     cdef cnp.ndarray array = new_array(len(shape), lengths, dtype.type_num, dtype.itemsize)

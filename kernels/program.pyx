@@ -204,6 +204,8 @@ cdef class Program:
     cdef readonly int stage_count
     cdef readonly int packs
     cdef readonly ptrdiff_t arena
+    cdef char* spare      # the arenas of a call that is over, for the next one
+    cdef int spare_count
 
     def __cinit__(self, list stages, ptrdiff_t arena):
         cdef int i = 0, k, total = sum([len(instructions) for _, instructions in stages])
@@ -255,9 +257,11 @@ cdef class Program:
     def __dealloc__(self):
         free(self.code)
         free(self.stages)
+        free(self.spare)
 
 
-cdef void block(const Job* job, const Stage* stage, char* arena, ptrdiff_t i, ptrdiff_t t, ptrdiff_t row, ptrdiff_t rows) noexcept nogil:
+cdef void block(const Job* job, const Stage* stage, const Loops** tables, char* arena, ptrdiff_t i, ptrdiff_t t, ptrdiff_t row,
+                ptrdiff_t rows) noexcept nogil:
     """A few rows through the instructions of a block."""
     cdef int k
     cdef ptrdiff_t _r
@@ -273,11 +277,11 @@ cdef void block(const Job* job, const Stage* stage, char* arena, ptrdiff_t i, pt
         b = place(&s.ins[1], job, arena, i, t, row) if s.count > 1 else NULL
         c = place(&s.ins[2], job, arena, i, t, row) if s.count > 2 else NULL
         if s.flat:
-            one_row(s, loops(s.precision), a, b, c, out, rows * s.columns)
+            one_row(s, tables[s.precision], a, b, c, out, rows * s.columns)
             continue
         out_row, a_row, b_row, c_row = s.out.row, s.ins[0].row, s.ins[1].row, s.ins[2].row
         for _r in range(rows):
-            one_row(s, loops(s.precision), a, b, c, out, s.columns)
+            one_row(s, tables[s.precision], a, b, c, out, s.columns)
             out, a, b, c = out + out_row, a + a_row, b + b_row, c + c_row
 
 
@@ -288,7 +292,9 @@ cdef void play(const Job* job, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t first, 
     cdef const Stage* stage
     cdef const Instruction* s
     cdef const Pack* pack
+    cdef const Loops* tables[2]
     cdef unsigned mode = flush_subnormals()
+    tables[0], tables[1] = loops(0), loops(1)
     for i in range(begin, end):
         if job.stop:
             break
@@ -310,7 +316,7 @@ cdef void play(const Job* job, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t first, 
             row = first
             while row < last:
                 some = stage.rows if last - row > stage.rows else last - row
-                block(job, stage, arena, i, t, row, some)
+                block(job, stage, tables, arena, i, t, row, some)
                 row += some
     restore_subnormals(mode)
 
@@ -377,12 +383,17 @@ cdef class Run:
     def __dealloc__(self):
         free(self.job.bases)
         free(self.job.packs)
-        free(self.job.arenas)
+        if self.program is None or self.program.spare != NULL:  # None if the collector was here before
+            free(self.job.arenas)
+        else:
+            self.program.spare, self.program.spare_count = self.job.arenas, self.job.count
 
     cdef room(self, int count):
         """Memory for so many parts."""
         self.job.count = count
-        if posix_memalign(<void**>&self.job.arenas, 64, self.job.arena * count):
+        if self.program.spare != NULL and self.program.spare_count == count:
+            self.job.arenas, self.program.spare = self.program.spare, NULL
+        elif posix_memalign(<void**>&self.job.arenas, 64, self.job.arena * count):
             raise MemoryError("no memory to run a program")
 
     def play(self, ptrdiff_t piece, int count):

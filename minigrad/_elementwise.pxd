@@ -50,6 +50,7 @@ cdef class Block:
     cdef void forget(self, int k) noexcept
 
 
+cpdef object empty(tuple shape, cnp.dtype dtype, bint zeros=*)
 cdef object new_array(int ndim, cnp.npy_intp* shape, int number, size_t item)
 
 ctypedef void (*PartOf)(void* task, int part) noexcept nogil

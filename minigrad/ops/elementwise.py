@@ -213,7 +213,7 @@ def relu_grad(dy: Any, x: Any) -> Any:
     return np.where(np.less_equal(x, 0), 0.0, dy)
 
 
-@elementwise(x=lambda g, x: relu_grad(g, x))
+@elementwise(x=lambda g, out: relu_grad(g, out))
 def relu(x: Any) -> Any:
     """max(x, 0). The derivative at 0 is 0.   () -> ()
 

@@ -19,6 +19,7 @@ cdef class BackwardPlan
 
 cdef class Plan:
     cdef public Trace trace
+    cdef public object report
     cdef public object batch
     cdef public object rows
     cdef public bint reverse

@@ -81,6 +81,7 @@ class Plan:
         self, trace: Trace, batch: int | None, reverse: bool, wanted: tuple[Any, Any, Any], passes: frozenset[str], ragged: bool
     ) -> None:
         self.trace = trace
+        self.report: Any = None  # of the last call, if it did not make the plan
         self.batch = batch
         self.rows = 1 if batch is None else batch
         self.reverse = reverse

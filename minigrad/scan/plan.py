@@ -17,6 +17,8 @@ from .rows import Buffer, Instruction, Lowering, Ref
 from .trace import Value
 
 ABSOLUTE, EVEN, ODD, BLOCK = range(4)  # how an address follows time: program.pyx
+GIVEN, MADE, NUMBER, CONSTANT, TOTAL = range(5)  # how an array comes to be
+HOW = {"number": NUMBER, "const": CONSTANT, "total": TOTAL} | dict.fromkeys(["slots", "stacked", "ring", "scratch"], MADE)
 ALIGN = 64
 
 
@@ -35,15 +37,17 @@ class Array:
         self.dtype = dtype
 
     def recipe(self) -> tuple[Any, ...]:
-        """How to make it: "made" or where it is from, key, count of time steps as (times T, plus), rows, width, dtype."""
-        kind, key = self.kind, self.key
+        """How it comes to be, from what, its count of time steps as (times T, plus), rows, width, dtype."""
+        kind, key, how = self.kind, self.key, HOW.get(self.kind, GIVEN)
         if kind == "number":
             key = np.array([key], self.dtype)
         elif kind == "const":
             value, shape = key
             key = value, shape, math.prod(shape)
+        elif how == GIVEN:
+            key = kind, key
         times, plus = {"T": (1, 0), "T+1": (1, 1), "2": (0, 2), "1": (0, 1)}[self.steps]
-        return "made" if kind in ("slots", "stacked", "ring", "scratch") else kind, key, times, plus, self.rows, self.width, self.dtype
+        return how, key, times, plus, self.rows, self.width, self.dtype
 
     def nbytes(self) -> int:
         """Bytes of one time step."""

@@ -282,7 +282,11 @@ class Request:
             arrays, last, every = played(plan, env, self.span, self.whole, self.first)
             if again:
                 self.own["ready"] = (readied(plan, env, arrays) if self.steps == 1 else None) or sequence
-        self.own["report"] = Report(True, "", self.steps, plan, cached, self.span.looked)
+        report = plan.report
+        if report is None or not cached or report.steps != self.steps or report.looked != self.span.looked:
+            report = Report(True, "", self.steps, plan, cached, self.span.looked)
+            plan.report = report if cached else None
+        self.own["report"] = report
         carry, ys = unflatten(plan.trace.carry_kind, last), unflatten(plan.trace.ys_kind, every)
         if self.own["mode"] == "check":
             compare(self, carry, ys)

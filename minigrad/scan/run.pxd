@@ -1,6 +1,7 @@
 # Types for the compiler; run.py is the code.
 cimport cython
 
+from minigrad._elementwise cimport empty
 from minigrad.op cimport Into
 from minigrad.scan.compiled cimport BackwardPlan, Loop, Plan
 from minigrad.scan.hoist cimport Division
@@ -10,6 +11,9 @@ from minigrad.scan.span cimport Even
 from minigrad.scan.trace cimport Call, Trace, Value
 from minigrad.tape cimport Node, Rules, Tensor, Version, entry, size_of, wrap
 from minigrad.walk cimport Gradients
+
+
+cdef int CONSTANT, MADE, NUMBER, TOTAL
 
 
 cdef class ResultRules(Rules):
@@ -49,7 +53,7 @@ cpdef Tensor apply(Call call, list args)
 cpdef ahead(Plan plan, dict env, Even span)
 
 
-@cython.locals(tensor=Tensor)
+@cython.locals(tensor=Tensor, how=int)
 cpdef list memory(list recipes, dict env, dict given, Even span, Totals totals=*)
 
 

@@ -16,17 +16,18 @@ from minigrad.tape import Node, Rules, Tensor, entry, size_of, wrap
 from .compiled import Loop, Plan
 from .hoist import INPUT, over_time
 from .lookup import Lookup, product
-from .plan import Array
+from .plan import CONSTANT, MADE, NUMBER, TOTAL, Array
 from .sink import Sink
 from .span import Even
 from .trace import Call, Value
 
 try:
-    from minigrad._elementwise import empty
     from minigrad._matmul import dense, packed, sums_of  # type: ignore[import-not-found]
     from minigrad._program import Ready, Run  # type: ignore[import-not-found]
 except ImportError:  # without compiled modules every scan runs as its loop, and nothing here is called
-    dense = empty = packed = sums_of = Ready = Run = None
+    dense = packed = sums_of = Ready = Run = None
+else:
+    from minigrad._elementwise import empty
 
 OPS = all_ops()
 PLUS = OPS["add"]
@@ -186,22 +187,22 @@ class Totals:
 def memory(recipes: list[Any], env: Env, given: dict[tuple[str, int], Any], span: Even, totals: Any = None) -> list[Any]:
     """The arrays of a loop."""
     arrays: list[Any] = []
-    for kind, key, times, plus, rows, width, dtype in recipes:
-        if kind == "made":
+    for how, key, times, plus, rows, width, dtype in recipes:
+        if how == MADE:
             array = empty(span.room(times, plus, rows, width), dtype)
-        elif kind == "number":
+        elif how == NUMBER:
             array = key
-        elif kind == "const":
+        elif how == CONSTANT:
             value, shape, size = key
             tensor = env[value]
             array = tensor._array
             if array.size != size:
                 array = np.broadcast_to(array, shape)
             array = dense(array, dtype)
-        elif kind == "total":
+        elif how == TOTAL:
             array = totals.array(key, span.room(times, plus, rows, width), dtype)
         else:
-            array = dense(given[kind, key], dtype)
+            array = dense(given[key], dtype)
         arrays.append(array)
     return arrays
 
