@@ -110,6 +110,16 @@ def test_slices_of_one_tensor_cost_one_buffer(monkeypatch: pytest.MonkeyPatch) -
 # ---- conventions at kinks and ties
 
 
+def test_relu_keeps_its_result_and_not_what_it_was_given() -> None:
+    w = mg.tensor([1.0, -2.0, 3.0], requires_grad=True)
+    x = mg.tensor([1.0, 1.0, 1.0])
+    y = w * 1.0
+    out = mg.relu(y)
+    assert np.shares_memory(out.node.kept[0], out.numpy())
+    (out * x).sum().backward()
+    assert w.grad.numpy().tolist() == [1.0, 0.0, 1.0]
+
+
 def test_relu_at_zero_is_zero() -> None:
     assert gradient(mg.relu, [0.0, -0.0, 1e-310, -1.0, 2.0]) == [[0.0, 0.0, 1.0, 0.0, 1.0]]
 

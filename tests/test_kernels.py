@@ -174,6 +174,22 @@ def test_softplus_grad(dtype):
     assert same_bits(kernels.softplus_grad(g, x), g * kernels.sigmoid(x))
 
 
+def test_large_results_take_memory_that_is_free_and_no_other():
+    x = rng.normal(size=70001)
+    a, b = kernels.tanh(x), kernels.neg(x)
+    assert not np.shares_memory(a, b)
+    place, before = a.ctypes.data, b.copy()
+    del a
+    c = kernels.abs(x)
+    assert c.ctypes.data == place  # or fresh pages would be paid for
+    assert same_bits(b, before)
+    part = c[5:10]
+    del c
+    d = kernels.neg(x)  # the memory that `part` looks at is not free
+    assert same_bits(part, np.abs(x[5:10]))
+    assert not np.shares_memory(d, part)
+
+
 @each_dtype
 def test_relu_grad_of_a_closed_unit_is_zero_whatever_comes_in(dtype):
     g = np.array([np.nan, np.inf, np.nan, 3, np.inf], dtype)

@@ -16,7 +16,8 @@ from cells_for_scan import ALL, CELLS, LAYERS, numbers
 
 import minigrad as mg
 from minigrad import threads
-from minigrad.scan import PASSES
+from minigrad.scan import PASSES, build, sink
+from minigrad.scan.trace import Tracer
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "campaigns"))
 from _compare import busy, differences, set_up
@@ -103,6 +104,31 @@ def agree(name: str, reverse: bool, sizes: dict[str, int] | None = None, **how: 
 @pytest.mark.parametrize("T", [1, 2, 7, 100])
 def test_a_sequence_of_any_length(name, reverse, T):
     agree(name, reverse, {"T": T})
+
+
+@recurrences
+@both_ways
+def test_rules_are_traced_alike_with_and_without_their_numbers(name, reverse, monkeypatch):
+    arrays, pages = numbers(shapes_of(name, reverse), 1, np.float32), []
+    for listener in (sink.Blind, Tracer, sink.Blind):
+        monkeypatch.setattr(sink, "Blind", listener)
+        build.plans.clear(), build.known.clear()
+        played(name, arrays, reverse)
+        pages.append(str(mg.scan_report().plan))
+    assert pages[0] == pages[1] == pages[2]
+
+
+def test_what_rules_give_is_known_from_one_element_and_found_again(monkeypatch):
+    sizes = []
+    rule = sink.OPS["tanh_grad"]
+    kernel = rule.kernel
+    monkeypatch.setattr(rule, "kernel", lambda dy, y: sizes.append(dy.size) or kernel(dy, y))
+    sink.forms.clear()
+    for _ in range(2):
+        build.plans.clear(), build.known.clear()
+        mg.nn.RNN(6, 7)(mg.randn(3, 5, 6))
+        assert mg.scan_report().compiled
+    assert sizes == [1]
 
 
 @pytest.mark.parametrize("name", CELLS)
