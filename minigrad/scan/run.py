@@ -157,6 +157,11 @@ def drawn(trace: Any, steps: int, reverse: bool) -> Env:
     return {value: Tensor(np.stack(arrays)) for value, arrays in zip(trace.draws, found, strict=True)}
 
 
+def zeros(shape: tuple[int, ...], dtype: Any) -> Any:
+    """Memory for a sum."""
+    return empty(shape, dtype, True)
+
+
 class Totals:
     """Sums over time of a scan that is played back: of all of it, or of several parts of it, one after the other.
 
@@ -172,7 +177,7 @@ class Totals:
     def array(self, number: int, shape: tuple[int, ...], dtype: Any) -> Any:
         """The sum so far."""
         if number not in self.arrays:
-            self.arrays[number] = empty(shape, dtype, True)
+            self.arrays[number] = zeros(shape, dtype)
         return self.arrays[number]
 
     def pay(self, table: Any) -> None:
