@@ -10,6 +10,14 @@ import numpy as np
 from minigrad.errors import DtypeError, ShapeError, TapeError
 from minigrad.recording import is_recording, tracer
 
+try:
+    from minigrad._elementwise import empty  # type: ignore[import-not-found]
+except ImportError:
+    empty = None
+
+LARGE = 65536  # bytes from which on a copy begins on a line of the cache, as kernels like it
+NUMBERS = "fiub"  # kinds of dtypes
+
 
 def as_array(data: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
     """`data` as a native array of numbers. Python floats become float32; arrays keep their dtype; copies if `copy`."""
@@ -23,17 +31,29 @@ def as_array(data: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarr
                 dtype = np.float32
         elif type(data) is float and dtype is None:
             dtype = np.float32
-        array = np.array(data, dtype=dtype, copy=copy, order="K" if copy is None else "C")
+        array = in_lines(data, dtype) if copy and type(data) is np.ndarray and data.nbytes >= LARGE else None
+        if array is None:
+            array = np.array(data, dtype=dtype, copy=copy, order="K" if copy is None else "C")
     except (ValueError, TypeError) as problem:
         if "inhomogeneous" in str(problem):
             raise ShapeError(
                 "the rows of a nested list must have one length: fill the shorter ones up, or keep a list of tensors"
             ) from None
         raise DtypeError(f"cannot make a tensor of {type(data).__name__}: {problem}") from None
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind not in NUMBERS:
         raise DtypeError(f"tensors hold real numbers; this data has dtype {array.dtype}")
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
+    return array
+
+
+def in_lines(data: np.ndarray[Any, Any], dtype: Any) -> Any:
+    """A copy of an array of numbers that begins on a line of the cache; None if that takes NumPy's own memory."""
+    wanted = data.dtype if dtype is None else np.dtype(dtype)
+    if empty is None or any(one.kind not in NUMBERS or not one.isnative for one in (data.dtype, wanted)):
+        return None
+    array = empty(data.shape, wanted)
+    np.copyto(array, data, casting="unsafe")
     return array
 
 
