@@ -51,7 +51,7 @@ import minigrad as mg  # noqa: E402
 Run = Callable[[], Any]
 Shape = tuple[int, int, int, int]  # T, B, I, H
 SHOT = 0.02  # seconds that one shot lasts at least
-PAUSE = 0.05  # seconds of silence before a shot with several threads: those of the rival before stop spinning
+PAUSE = 0.15  # seconds of silence before a shot with several threads: those of the rival before look out for work so long (OpenBLAS 0.1)
 AGREE = 1e-3  # largest difference of two results, relative to the largest number in them
 
 
@@ -111,8 +111,9 @@ class Timing:
         self.cpu: list[float] = []
 
     def shot(self, run: Run) -> None:
-        """Time one shot. Where it has many repetitions, one goes before, so that each contender finds its own numbers in the cache."""
-        if self.count > 1:
+        """Time one shot. Half as many repetitions go before it: each contender finds its own numbers in the cache, and cores at the
+        clock that they reach some milliseconds after a silence."""
+        for _ in range((self.count + 1) // 2 if self.count > 1 else 0):
             run()
         cpu, wall = time.process_time(), time.perf_counter()
         for _ in range(self.count):

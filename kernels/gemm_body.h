@@ -218,8 +218,10 @@ static void FN(gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const v
     /* Low, broad tiles, which load less beside a multiply-add, where there are rows enough for whole ones; and where those of A would
      * drive each other out of the nearest cache. */
     const int low = ROWS_MAX > 8 && a_k == 1 && (rows >= 4 * LOW || (rows > ROWS_MAX && a_row * (ptrdiff_t)sizeof(T) % 4096 == 0));
+#if ROWS_MAX == 14
     /* What the second cache has no room for is asked for while the panels before it are in use: each tile asks for its share. */
     const int far = low && b_k == WIDTH && columns * depth * (ptrdiff_t)sizeof(T) > FAR;
+#endif
     /* A large result that begins with nothing or with a bias: few rows at a time fill its lines from end to end, ... */
     const int cold = a_k == 1 && !start_row && rows * c_row * (ptrdiff_t)sizeof(T) > FAR;
     const ptrdiff_t at_once = cold ? 8 * LOW : ROWS_AT_ONCE;
@@ -234,7 +236,6 @@ static void FN(gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const v
             const int panels = PANELS(least);
             for (ptrdiff_t n = 0; n < columns; n += panels * WIDTH) {
                 const T *panel = b + n / WIDTH * b_panel + from * b_k;
-                const T *after = n + panels * WIDTH < columns ? panel + panels * b_panel : b; /* what is wanted next */
                 for (ptrdiff_t i = 0; i < count; i++) {
                     const ptrdiff_t top = TOP(i), height = least + (i < more);
                     const T *left = a_k == 1 ? a + (first + top) * a_row + from : (T *)buffer + top * (to - from);
@@ -249,6 +250,7 @@ static void FN(gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const v
                         ptrdiff_t width = columns - n - m * WIDTH;
 #if ROWS_MAX == 14
                         if (far && least >= 4) {
+                            const T *after = n + panels * WIDTH < columns ? panel + panels * b_panel : b; /* what is wanted next */
                             const T *next = after + 2 * i / count * b_panel + 2 * i % count * (to - from) / count * WIDTH;
                             FN(tiles_asking)((int)height, to - from, left, a_row, panel, b_k, b_panel, sums, sums_row, target, c_row, width,
                                              next);

@@ -35,10 +35,11 @@ static struct {
     atomic_int pending;   /* parts from 1 on that are not done */
     atomic_int open[MOST_PARTS]; /* of each of them: the task's word while nobody has taken it */
     atomic_int busy;
+    atomic_int core; /* where the caller was when the task began */
     int workers;
     PartOf part; /* what to do: only who has a part may look, for the next task may come as soon as those are through */
     void *task;
-} crew = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, {0}, 0, 0, 0, 0};
+} crew = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, {0}, 0, -1, 0, 0, 0};
 
 static _Thread_local int thread_number; /* of a worker, from 1 on; 0 of any other thread */
 
@@ -58,6 +59,20 @@ static int changed_in(atomic_int *value, int was, int64_t time) {
         }
     } while (nanoseconds() < end);
     return 0;
+}
+
+/* Leaves the caller's core, if it is this thread's too. The system lets two threads share one core for as long as others keep the rest
+ * busy, if only by looking out for work, as those of a BLAS do for a tenth of a second; each of the two then waits for the other. */
+static void make_way(void) {
+#if defined(__linux__)
+    cpu_set_t allowed, others;
+    const int core = sched_getcpu();
+    if (core < 0 || core >= CPU_SETSIZE || core != atomic_load(&crew.core)) return;
+    if (sched_getaffinity(0, sizeof allowed, &allowed)) return;
+    others = allowed;
+    CPU_CLR(core, &others);
+    if (CPU_COUNT(&others) && !sched_setaffinity(0, sizeof others, &others)) sched_setaffinity(0, sizeof allowed, &allowed);
+#endif
 }
 
 /* Does a part of the task of that word, unless somebody else has taken it or the task is over. */
@@ -84,6 +99,7 @@ static void *work(void *start) {
         seen = atomic_load(&crew.task_word);
         needed = number < seen % THREADS;
         if (needed) {
+            make_way();
             do_part(number, seen);
             open_parts(seen);
         }
@@ -114,6 +130,9 @@ static int begin_parts(PartOf part, void *task, int parts, int threads) {
         pthread_detach(thread);
         crew.workers++;
     }
+#if defined(__linux__)
+    atomic_store(&crew.core, sched_getcpu());
+#endif
     crew.part = part;
     crew.task = task;
     atomic_store(&crew.pending, parts - 1);

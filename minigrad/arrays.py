@@ -11,7 +11,7 @@ from minigrad.errors import DtypeError, ShapeError, TapeError
 from minigrad.recording import is_recording, tracer
 
 try:
-    from minigrad._elementwise import empty  # type: ignore[import-not-found]
+    from minigrad._elementwise import empty
 except ImportError:
     empty = None
 

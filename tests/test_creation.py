@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad import config
 
 X32, X64, WHOLE = mg.ones(2, 3), mg.ones(2, 3, dtype="float64"), mg.arange(3)
 
@@ -114,3 +115,17 @@ def test_rows_in_another_order_have_their_gradients() -> None:
 def test_coins_have_no_gradient() -> None:
     p = mg.tensor([0.5, 0.5], requires_grad=True)
     assert not mg.bernoulli(p).requires_grad
+
+
+@pytest.mark.parametrize("dtype", [None, "f", "d", "i8", "?", ">f4"])
+@pytest.mark.parametrize("given", ["f", "d", "i4", "?", ">f8", "e"])
+def test_copies_of_large_arrays_are_those_of_numpy_and_begin_on_a_line_of_the_cache(given: str, dtype: str | None) -> None:
+    x = (np.random.default_rng(0).standard_normal((37, 300, 20)) * 3).astype(given)
+    for array in (x, x[::-2, :, ::3], x.T, np.asfortranarray(x), x[:, :0]):
+        tensor = mg.tensor(array, dtype=dtype)
+        wanted = np.array(array, dtype=dtype, order="C")
+        assert tensor.shape == wanted.shape and tensor.dtype == wanted.dtype.newbyteorder("=")
+        assert tensor.numpy().tobytes() == wanted.astype(tensor.dtype).tobytes()
+        assert not np.shares_memory(tensor.numpy(), array)
+        if config.kernels() is not None and not {">f8", ">f4"} & {given, dtype} and min(array.nbytes, wanted.nbytes) >= 65536:
+            assert tensor.numpy().ctypes.data % 64 == 0

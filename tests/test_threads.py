@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -59,6 +61,49 @@ def test_many_threads_that_ask_for_products_at_once_all_get_theirs(on_threads):
         runner.join()
     assert all(parts == want for several, want in zip(found, wanted, strict=True) for parts in several)
     assert [len(several) for several in found] == [5] * 4
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="threads are moved on Linux alone")
+def test_a_worker_leaves_the_core_of_its_caller():
+    """Where another program keeps the second core busy, the system would leave both on the first for 40 to 280 of these products."""
+    code = """
+import os, subprocess, sys, time
+cores = sorted(os.sched_getaffinity(0))
+if len(cores) < 2:
+    raise SystemExit(7)
+import numpy as np, minigrad as mg
+mg.set_num_threads(2)
+a, b = mg.rand(512, 512), mg.rand(512, 512)
+before = set(os.listdir("/proc/self/task"))
+wanted = (a @ b).numpy().tobytes()
+worker, = map(int, set(os.listdir("/proc/self/task")) - before)
+
+def core():
+    with open(f"/proc/self/task/{worker}/stat") as file:
+        return int(file.read().rpartition(")")[2].split()[36])
+
+spin = "import os\\nos.sched_setaffinity(0, {%d})\\nwhile True: pass"
+busy = [subprocess.Popen([sys.executable, "-c", spin % other]) for other in cores[1:]]
+try:
+    os.sched_setaffinity(0, cores[:1])
+    time.sleep(0.3)
+    count = 0
+    for _ in range(5):
+        os.sched_setaffinity(worker, cores[:1])
+        assert all((a @ b).numpy().tobytes() == wanted for _ in range(8))
+        os.sched_setaffinity(worker, cores)
+        while core() == cores[0]:
+            count += 1
+            assert count < 100, "the worker stays where the caller is"
+            assert (a @ b).numpy().tobytes() == wanted
+        assert os.sched_getaffinity(worker) == set(cores)
+finally:
+    for one in busy:
+        one.kill()
+        one.wait()
+raise SystemExit(7)
+"""
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], timeout=60, check=False).returncode == 7
 
 
 @pytest.mark.parametrize("dtype", ["f", "d"])
