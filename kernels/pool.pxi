@@ -21,6 +21,9 @@ cdef extern from *:
     """
     void* huge_block(size_t size) noexcept nogil
 
+cdef extern from "numpy/arrayobject.h":
+    object PyArray_View(cnp.ndarray a, void* dtype, void* type)
+
 cdef enum:
     POOLED_FROM = 65536       # bytes; smaller blocks are as quick from the allocator
     MAPPED_FROM = 131072      # bytes above which the allocator may ask the system, for results that come one by one
@@ -117,3 +120,10 @@ cpdef object empty(tuple shape, cnp.dtype dtype, bint zeros=False):
     if zeros:
         memset(cnp.PyArray_DATA(array), 0, cnp.PyArray_NBYTES(array))
     return array
+
+
+def read_only(cnp.ndarray a, /):
+    """A view of an array that cannot be written to."""
+    cdef cnp.ndarray view = PyArray_View(a, NULL, NULL)
+    cnp.PyArray_CLEARFLAGS(view, cnp.NPY_ARRAY_WRITEABLE)
+    return view

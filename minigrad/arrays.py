@@ -11,9 +11,16 @@ from minigrad.errors import DtypeError, ShapeError, TapeError
 from minigrad.recording import is_recording, tracer
 
 try:
-    from minigrad._elementwise import empty
+    from minigrad._elementwise import empty, read_only
 except ImportError:
     empty = None
+
+    def read_only(a: np.ndarray[Any, Any], /) -> np.ndarray[Any, Any]:
+        """A view of an array that cannot be written to."""
+        view = a.view()
+        view.setflags(write=False)
+        return view
+
 
 LARGE = 65536  # bytes from which on a copy begins on a line of the cache, as kernels like it
 NUMBERS = "fiub"  # kinds of dtypes

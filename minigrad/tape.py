@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.arithmetic import Arithmetic, operators
-from minigrad.arrays import as_array, bare_index
+from minigrad.arrays import as_array, bare_index, read_only
 from minigrad.errors import DtypeError, MutationError, ShapeError, TapeError
 from minigrad.hooks import Handle, Watch
 from minigrad.recording import is_recording, tracer
@@ -256,9 +256,7 @@ class Tensor(Arithmetic):
         """A read-only NumPy view of the elements (no copy). Use `.numpy().copy()` to get an array of your own."""
         if tracing.count:
             escapes(self, "numpy()")
-        view = self._array.view()
-        view.setflags(write=False)
-        return view
+        return read_only(self._array)
 
     def item(self) -> Any:
         """The one element as a Python number. Raises ValueError if there is not exactly one."""

@@ -327,7 +327,8 @@ def backward(plan: Plan, arrays: list[Any], env: Env, span: Even, parts: dict[in
         node = targets.get(("const", call.args[total.position]))
         if node is not None and call.out in everywhere:
             rows = every[array.index]
-            totals.owed[number] = node, rows.reshape(node.shape if rows.size == size_of(node.shape) else call.out.shape)
+            shape = node.shape if rows.size == size_of(node.shape) else call.out.shape
+            totals.owed[number] = node, rows if rows.shape == shape else rows.reshape(shape)
     if span.totals is None:
         totals.pay(table)
 
