@@ -11,9 +11,10 @@ from minigrad.errors import DtypeError, ShapeError, TapeError
 from minigrad.recording import is_recording, tracer
 
 try:
-    from minigrad._elementwise import empty, read_only
+    from minigrad._elementwise import Block, empty
+    from minigrad._elementwise import read_only as read_only
 except ImportError:
-    empty = None
+    empty = Block = None
 
     def read_only(a: np.ndarray[Any, Any], /) -> np.ndarray[Any, Any]:
         """A view of an array that cannot be written to."""
@@ -62,6 +63,11 @@ def in_lines(data: np.ndarray[Any, Any], dtype: Any) -> Any:
     array = empty(data.shape, wanted)
     np.copyto(array, data, casting="unsafe")
     return array
+
+
+def owns(array: np.ndarray[Any, Any]) -> bool:
+    """Whether the memory of an array is its own, not that of another."""
+    return array.base is None or type(array.base) is Block
 
 
 def reached(tensor: Any) -> Any:

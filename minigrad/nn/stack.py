@@ -271,8 +271,10 @@ class Layers(Equations):
 
     def joined(self, last: list[Carry], batched: bool) -> Carry:
         """The last carries of all layers and directions, stacked."""
-        columns = zip(*map(tensors, last), strict=True)
-        states = [stack(column) if len(last) > 1 else column[0].expand_dims(0) for column in columns]
+        if len(last) == 1:
+            states = [tensor.expand_dims(0) for tensor in tensors(last[0])]
+        else:
+            states = [stack(column) for column in zip(*map(tensors, last), strict=True)]
         return packed(states if batched else [tensor.squeeze(1) for tensor in states])
 
     def extra_repr(self) -> str:

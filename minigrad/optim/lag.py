@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minigrad.arrays import owns
 from minigrad.sparse import Array, Deferred
 from minigrad.tape import Tensor
 
@@ -120,7 +121,7 @@ class Lag(Deferred):
 
 def others(lag: Lag) -> bool:
     """True if an array or a tensor looks at the memory of a table beside its Lag."""
-    return references(lag) > ALONE or lag.array.base is not None
+    return references(lag) > ALONE or not owns(lag.array)
 
 
 class Holder:
