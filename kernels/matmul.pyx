@@ -44,7 +44,7 @@ cdef enum:
     BROAD = 64  # terms and columns of a right side: with fewer, and few rows, what the unit wins is lost again by the code around it
     TURNED = 1024  # columns up to which a sum is had as its transpose, where that is wider
     PARTS_EACH = 4  # parts of a large product for each thread: a slow core then does fewer of them. Each reads all of B: ...
-    TALL = 64  # ... so it has rows enough for that
+    TALL = 256  # ... so it has rows enough for that
     STRETCH = 128  # terms that it adds up before it goes on to the next ones: pieces end where it would
 
 
