@@ -113,7 +113,7 @@ class Timing:
     def shot(self, run: Run) -> None:
         """Time one shot. Half as many repetitions go before it: each contender finds its own numbers in the cache, and cores at the
         clock that they reach some milliseconds after a silence."""
-        for _ in range((self.count + 1) // 2 if self.count > 1 else 0):
+        for _ in range(self.count // 2):
             run()
         cpu, wall = time.process_time(), time.perf_counter()
         for _ in range(self.count):

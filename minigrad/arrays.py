@@ -7,24 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from minigrad import config
 from minigrad.errors import DtypeError, ShapeError, TapeError
 from minigrad.recording import is_recording, tracer
 
-try:
-    from minigrad._elementwise import Block, empty
-    from minigrad._elementwise import read_only as read_only
-except ImportError:
-    empty = Block = None
-
-    def read_only(a: np.ndarray[Any, Any], /) -> np.ndarray[Any, Any]:
-        """A view of an array that cannot be written to."""
-        view = a.view()
-        view.setflags(write=False)
-        return view
-
-
 LARGE = 65536  # bytes from which on a copy begins on a line of the cache, as kernels like it
-NUMBERS = "fiub"  # kinds of dtypes
+kernels = config.kernels()
 
 
 def as_array(data: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
@@ -48,7 +36,7 @@ def as_array(data: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarr
                 "the rows of a nested list must have one length: fill the shorter ones up, or keep a list of tensors"
             ) from None
         raise DtypeError(f"cannot make a tensor of {type(data).__name__}: {problem}") from None
-    if array.dtype.kind not in NUMBERS:
+    if array.dtype.kind not in "fiub":
         raise DtypeError(f"tensors hold real numbers; this data has dtype {array.dtype}")
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
@@ -58,16 +46,25 @@ def as_array(data: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarr
 def in_lines(data: np.ndarray[Any, Any], dtype: Any) -> Any:
     """A copy of an array of numbers that begins on a line of the cache; None if that takes NumPy's own memory."""
     wanted = data.dtype if dtype is None else np.dtype(dtype)
-    if empty is None or any(one.kind not in NUMBERS or not one.isnative for one in (data.dtype, wanted)):
+    if kernels is None or any(one.kind not in "fiub" or not one.isnative for one in (data.dtype, wanted)):
         return None
-    array = empty(data.shape, wanted)
+    array = kernels.empty(data.shape, wanted)
     np.copyto(array, data, casting="unsafe")
     return array
 
 
 def owns(array: np.ndarray[Any, Any]) -> bool:
     """Whether the memory of an array is its own, not that of another."""
-    return array.base is None or type(array.base) is Block
+    return array.base is None or (kernels is not None and type(array.base) is kernels.Block)
+
+
+def read_only(array: Any) -> Any:
+    """A view of an array, or of what stands for one, that cannot be written to."""
+    if kernels is not None and type(array) is np.ndarray:
+        return kernels.read_only(array)
+    view = array.view()
+    view.setflags(write=False)
+    return view
 
 
 def reached(tensor: Any) -> Any:

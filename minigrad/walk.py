@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.arithmetic import binary, operators
+from minigrad.arrays import read_only
 from minigrad.errors import DtypeError, ShapeError, TapeError
 from minigrad.recording import recording
 from minigrad.sparse import Rows
@@ -102,9 +103,7 @@ class Gradients:
         hooks = node.watch.hooks  # type: ignore[union-attr]
         for hook in list(hooks.values()) if hooks else ():
             self.owned.discard(node.tick)  # a hook may have kept it
-            view = g._array.view()
-            view.setflags(write=False)  # others may hold the same memory
-            made = hook(wrap(view, g.node))
+            made = hook(wrap(read_only(g._array), g.node))  # others may hold the same memory
             if made is not None:
                 g = checked(made, node, self.recorded)
         if node.watch.tensor is not None:  # type: ignore[union-attr]
