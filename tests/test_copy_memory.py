@@ -57,10 +57,10 @@ def test_an_lstm_learns_to_say_two_symbols_again():
     threads = mg.get_num_threads()
     mg.set_num_threads(1)
     sequences = partial(copy_memory, 3, count=2)
-    run = GOAL.learn(COPY.Parrot("LSTM", 7), sequences, COPY.loss, goal=COPY.GOAL, steps=300, batch=32, rate=0.01, asked=1000)
+    run = GOAL.learn(COPY.Parrot("LSTM", 7), sequences, COPY.loss, goal=COPY.GOAL, steps=300, batch=32, rate=0.03, asked=1000)
     mg.set_num_threads(threads)
     baseline = 2 * math.log(8) / 7  # no net is below it that does not remember
-    assert run.curve[0][1] > 2 * baseline and run.loss < 0.7 * baseline
+    assert run.curve[0][1] > 2 * baseline and run.loss < 0.3 * baseline
 
 
 def test_the_script_prints_the_baseline_and_leaves_a_picture(tmp_path):
