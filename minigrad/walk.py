@@ -229,7 +229,7 @@ def seed(out: Tensor, given: Any, create_graph: bool) -> Tensor:
             )
         return wrap(np.ones(out.shape, out.dtype), None)
     g = given if isinstance(given, Tensor) else Tensor(given, dtype=out.dtype)
-    if g.shape != out.shape:
+    if not fits(g._array, out.shape):
         raise ShapeError(f"gradient= has shape {g.shape}, the tensor it is the gradient of has shape {out.shape}")
     return g if create_graph or g.node is None else g.detach()
 

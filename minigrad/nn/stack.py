@@ -10,6 +10,7 @@ from minigrad.errors import ShapeError
 from minigrad.ops import concatenate, stack
 from minigrad.recording import is_recording, tracer
 from minigrad.scan import known_scan, segments_of, settings
+from minigrad.scan.replay import Recorded
 from minigrad.tape import Tensor, wrap
 
 from .dropout import check_probability, dropout
@@ -45,7 +46,7 @@ class Layers(Equations):
         super().__init__(input_size, hidden_size, bias, dtype)
         check_sizes(self, num_layers=num_layers)
         check_probability(dropout, type(self).__name__)
-        self._again: Any = None  # the last call without gradients, ready to be done again
+        self._again: Any = None  # the last call, ready to be done again
         self.num_layers = num_layers
         self.batch_first = batch_first
         self.dropout = dropout
@@ -135,30 +136,41 @@ class Layers(Equations):
         keep_state(self, None)
 
     def again(self, x: Any, state: Any) -> Any:
-        """What was done before, with other numbers: all that a stream of inputs pays; None if anything else is new."""
+        """What was done before, with other numbers: all that a step of training or of a stream pays; None if anything else is new."""
         ready, given = self._again, with_states(x, state)
-        if is_recording() or tracer.get() is not None or settings.mode != "compile" or not all(type(tensor) is Tensor for tensor in given):
+        recorded = type(ready) is Recorded
+        if is_recording() != recorded or tracer.get() is not None or settings.mode != "compile":
+            return None
+        if not all(type(tensor) is Tensor for tensor in given):
             return None
         (key, reach), (was, reached) = self.known(), ready.known
         if key != was or any(now is not then for now, then in zip(reach, reached, strict=True)):
             return None
-        found = ready(tuple([tensor._array for tensor in given]))
+        found = ready(given if recorded else tuple([tensor._array for tensor in given]))
         if found is None:
             return None
-        settings.report = ready.report
-        *last, output = [wrap(array, None) for array in found]
+        if not recorded:
+            settings.report = ready.report
+            found = [wrap(array, None) for array in found]
+        *last, output = found
         return output, packed(last)
 
     def get_ready(self, x: Any, state: Any, output: Tensor, last: Carry) -> None:
         """Keep what was just done for `again`, unless its axes were turned."""
         ready, settings.ready = settings.ready, None
         given, turned = with_states(x, state), self.batch_first and x.ndim == 3 and 1 not in x.shape[:2]
-        if not turned and all(type(tensor) is Tensor and tensor.dtype == self.dtype for tensor in given):
-            known = self.known()
-            read = [*[tensor for _, tensor in self._own(buffers=False)], *known[1]]
-            guards = [(version, version.changed) for version in [tensor.version() for tensor in read]]
-            ins, outs = ([tensor._array for tensor in group] for group in (given, [*tensors(last), output]))
-            vars(self)["_again"] = ready.bind(ins, outs, guards, known, settings.report)
+        if turned or not all(type(tensor) is Tensor and tensor.dtype == self.dtype for tensor in given):
+            return
+        known, own = self.known(), [tensor for _, tensor in self._own(buffers=False)]
+        if type(ready) is Recorded:
+            usual = x.ndim == 3 and not self.batch_first and self.return_sequences and not self.learned_state and self.memory == "full"
+            kept = {id(tensor) for tensor in own}
+            if usual and all(id(tensor) in kept for tensor in ready.consts):
+                vars(self)["_again"] = ready.bind(given, known)
+            return
+        guards = [(version, version.changed) for version in [tensor.version() for tensor in [*own, *known[1]]]]
+        ins, outs = ([tensor._array for tensor in group] for group in (given, [*tensors(last), output]))
+        vars(self)["_again"] = ready.bind(ins, outs, guards, known, settings.report)
 
     def in_full(self, x: Any, state: Any, lengths: Any, mask: Any, all_states: bool, trace: bool) -> tuple[Any, ...]:
         """`forward`, whatever came before."""

@@ -44,6 +44,7 @@ cdef class Plan:
 
     cpdef BackwardPlan backward(self, tuple ys)
     cpdef tuple reached(self, object outputs, object steps)
+    cpdef object reported(self, object steps, object looked, bint cached)
     cpdef tuple stacked(self, Value value)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from .fuse import Stage, absorbed, merge, stages_of
 from .hoist import CONST, LOOP, Division, divide, leave_constants, spare, use_once
 from .plan import Array, Layout, add_up, claim, copied, flops, place_of
+from .report import Report
 from .reuse import Pool
 from .rows import Buffer, Lowering, Ref
 from .sink import Backward, Sink, Total, backward_of, feeds, needing
@@ -81,7 +82,7 @@ class Plan:
         self, trace: Trace, batch: int | None, reverse: bool, wanted: tuple[Any, Any, Any], passes: frozenset[str], ragged: bool
     ) -> None:
         self.trace = trace
-        self.report: Any = None  # of the last call, if it did not make the plan
+        self.report: Report | None = None  # of the last call, if it did not make the plan
         self.batch = batch
         self.rows = 1 if batch is None else batch
         self.reverse = reverse
@@ -223,6 +224,14 @@ class Plan:
         local = sum(1 for place in self.layout.places.values() if place.array is None) + len(self.loop.taken)
         gone = len(self.full.sinks) + len(self.full.totals) if self.records else 0
         return {"hoist": self.division.moved, "lookup": 0, "sink": gone, "fuse": shared, "plan": local}
+
+    def reported(self, steps: int, looked: int, cached: bool) -> Report:
+        """What is to be said of a call: the report of the last one, if that says it."""
+        report = self.report
+        if report is None or not cached or report.steps != steps or report.looked != looked:
+            report = Report(True, "", steps, self, cached, looked)
+            self.report = report if cached else None
+        return report
 
     def stacked(self, value: Value) -> tuple[Array, int, int, int, int]:
         """Where the value lies for all time steps, as `place_of` says it."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from minigrad.ops import all_ops
 from minigrad.recording import enable_grad, is_recording, no_grad
 from minigrad.tape import Node, Rules, Tensor, clock, entry, size_of, wrap
@@ -12,7 +14,8 @@ from minigrad.walk import walk
 
 from .compiled import Plan
 from .hoist import over_time
-from .run import RESULT, Env, ahead, apply, drawn, forward, results
+from .run import RESULT, Env, ahead, apply, drawn, evaluate, forward, results
+from .settings import settings
 from .span import Even, Running
 from .steps import Steps
 from .trace import Value
@@ -154,12 +157,24 @@ class Replay:
             return [*running.last(carry), *[span.joined(column) for column in ys]], steps
 
 
-def played(plan: Plan, env: Env, span: Even, whole: Steps | None = None, first: int = 0) -> tuple[list[Any], list[Tensor], list[Tensor]]:
+def begun(plan: Plan, tensors: list[Tensor]) -> Env:
+    """What a plan begins with: the carry, xs and constants of a call, and what is computed of those once."""
+    env: Env = {}
+    for n, tensor in enumerate(tensors):
+        env[plan.given[n]] = tensor
+    if plan.division.once:
+        evaluate(plan.division.once, env)
+    return env
+
+
+def played(
+    plan: Plan, env: Env, span: Even, whole: Steps | None = None, first: int = 0, layers: bool = False
+) -> tuple[list[Any], list[Tensor], list[Tensor]]:
     """(the loop's arrays, last carry, all ys) of a plan whose carry, xs and constants, and what is computed of those once, are in env."""
     env.update(drawn(plan.trace, span.steps, plan.reverse))
     ahead(plan, env, span)
     arrays = forward(plan, env, span)
-    return arrays, *results(plan, env, arrays, span, Replay(plan, env, span, whole, first))
+    return arrays, *results(plan, env, arrays, span, Replay(plan, env, span, whole, first), layers)
 
 
 class Sequence:
@@ -197,3 +212,52 @@ class Sequence:
             env[value] = wrap(array.reshape(shape), None)
         _, last, ys = played(self.plan, env, self.span)
         return [tensor._array.reshape(shape) for tensor, shape in zip([*last, *ys], self.outs, strict=True)]
+
+
+class Recorded:
+    """A scan whose gradients are recorded, to be done again with another x and first carry: what a layer keeps for its next call.
+
+    The constants are tensors, whatever their numbers are by then. Results are new each time, as are their entries on the tape.
+    """
+
+    __slots__ = ("carry", "consts", "form", "known", "passes", "plan")
+
+    def __init__(self, plan: Plan, consts: list[Tensor], passes: frozenset[str]) -> None:
+        self.plan = plan
+        self.consts = consts
+        self.passes = passes
+
+    def __reduce__(self) -> Any:
+        return nothing, ()
+
+    def bind(self, given: list[Tensor], known: Any) -> Recorded | None:
+        """Take tensors like these from now on: x (T, B, features), any T above 1, and the first carry with one more axis, or none: zeros.
+
+        `known` is what the step was known by, for the caller to compare.
+        """
+        trace = self.plan.trace
+        if len(trace.xs) != 1 or len(given) not in (1, 1 + len(trace.carry)) or given[0].shape[1:] != trace.xs[0].shape:
+            return None
+        self.known, self.form = known, self.form_of(given)
+        self.carry = [wrap(np.zeros(value.shape, value.dtype), None) for value in trace.carry]
+        return self if len(given[0]) > 1 and None not in self.form else None
+
+    def form_of(self, given: list[Tensor]) -> tuple[Any, ...]:
+        """All of what was given that a plan depends on, but for the number of steps."""
+        x = given[0]
+        arrays, nodes = [], [x.node is None]
+        for tensor in [*given[1:], *self.consts]:
+            arrays.append(tensor._array)
+            nodes.append(tensor.node is None)
+        return form([x._array], 1), form(arrays, 0), nodes
+
+    def __call__(self, given: list[Tensor]) -> list[Tensor] | None:
+        """The last carry, with one more axis too, and ys; None if what is given or a constant is not like that of `bind`."""
+        own, steps = settings.__dict__, len(given[0])
+        if steps < 2 or own["passes"] != self.passes or self.form_of(given) != self.form:
+            return None
+        plan, span = self.plan, Even(steps)
+        carry = [state.squeeze(0) for state in given[1:]] or self.carry
+        _, last, ys = played(plan, begun(plan, [*carry, given[0], *self.consts]), span, None, 0, True)
+        own["report"] = plan.reported(steps, span.looked, True)
+        return [*last, *ys]

@@ -2,8 +2,7 @@
 cimport cython
 
 from minigrad.scan.compiled cimport Plan
-from minigrad.scan.replay cimport played
-from minigrad.scan.run cimport evaluate
+from minigrad.scan.replay cimport begun, played
 from minigrad.scan.span cimport Even, span_of
 from minigrad.scan.trace cimport Trace, wrapped
 from minigrad.scan.tree cimport flatten, unflatten

@@ -14,9 +14,9 @@ from minigrad.tape import Tensor, clock, wrap
 from .build import known, plan_for, remember
 from .check import compare
 from .known import fingerprint
-from .replay import Sequence, played
+from .replay import Recorded, Sequence, begun, played
 from .report import Report
-from .run import evaluate, readied
+from .run import readied
 from .segments import Segments, segments_of
 from .settings import COMPILED, settings
 from .span import Even, Running, span_of
@@ -44,7 +44,7 @@ def known_scan(
 ) -> tuple[Tree, Tree]:
     """`scan` of a step that is known by a key: the same key, the same calls, on `consts` and nothing else; it is traced once.
 
-    With `stream` a scan without gradients is left in `settings.ready`, to be done again.
+    With `stream` what does the scan again is left in `settings.ready`.
     """
     carry_leaves, carry_kind = flatten(carry)
     xs_leaves, xs_kind = flatten(xs)
@@ -269,24 +269,20 @@ class Request:
 
     def play(self, plan: Any, tensors: list[Any], cached: bool) -> tuple[Tree, Tree]:
         """Run a plan with the tensors of this call."""
-        env: dict[Any, Any] = {}
-        for n, tensor in enumerate([*self.carry, *self.xs, *tensors]):
-            env[plan.given[n]] = tensor
-        if self.segments > 1 and plan.records and is_recording():
+        recording = is_recording()
+        if self.segments > 1 and plan.records and recording:
+            env = dict(zip(plan.given, [*self.carry, *self.xs, *tensors], strict=True))
             last, every = Segments(plan, env, self.span, self.segments).forward()
         else:
-            if plan.division.once:
-                evaluate(plan.division.once, env)
-            again = self.stream and self.known[0] is not None and not is_recording()
-            sequence = Sequence(plan, env, self.span) if again else None
+            env = begun(plan, [*self.carry, *self.xs, *tensors])
+            again = self.stream and self.known[0] is not None
+            sequence = Sequence(plan, env, self.span) if again and not recording else None
             arrays, last, every = played(plan, env, self.span, self.whole, self.first)
-            if again:
+            if again and recording:
+                self.own["ready"] = Recorded(plan, tensors, self.own["passes"])
+            elif again:
                 self.own["ready"] = (readied(plan, env, arrays) if self.steps == 1 else None) or sequence
-        report = plan.report
-        if report is None or not cached or report.steps != self.steps or report.looked != self.span.looked:
-            report = Report(True, "", self.steps, plan, cached, self.span.looked)
-            plan.report = report if cached else None
-        self.own["report"] = report
+        self.own["report"] = plan.reported(self.steps, self.span.looked, cached)
         carry, ys = unflatten(plan.trace.carry_kind, last), unflatten(plan.trace.ys_kind, every)
         if self.own["mode"] == "check":
             compare(self, carry, ys)

@@ -18,6 +18,7 @@ cdef int CONSTANT, MADE, NUMBER, TOTAL
 
 cdef class ResultRules(Rules):
     cdef public object number
+    cdef public object shape
     cdef public object op
 
 
@@ -69,7 +70,7 @@ cpdef list forward(Plan plan, dict env, Even span)
 
 
 @cython.locals(slot=Array, value=Value)
-cpdef list final(Plan plan, list arrays, Even span)
+cpdef list final(Plan plan, list arrays, Even span, bint layers)
 
 
 @cython.locals(array=Array)
@@ -81,7 +82,7 @@ cpdef object stacked(list arrays, tuple where, Even span, tuple shape)
 cpdef backward(Plan plan, list arrays, dict env, Even span, dict parts, dict targets, Gradients table)
 
 
-@cython.locals(call=Call, rows=Value, weight=Value, rule=Into)
+@cython.locals(call=Call, rows=Value, weight=Value, rule=Into, parts=list)
 cpdef object sunk(Plan plan, Sink sink, object g, list memory, dict env, Even span, object into)
 
 
@@ -89,10 +90,10 @@ cpdef Tensor in_order(object rows, bint turn)
 
 
 @cython.locals(division=Division, value=Value)
-cpdef tuple results(Plan plan, dict env, list arrays, Even span, object replay)
+cpdef tuple results(Plan plan, dict env, list arrays, Even span, object replay, bint layers)
 
 
-cpdef Tensor result(object array, Node scan, object number, bint needs)
+cpdef Tensor result(object array, Node scan, object number, bint needs, tuple shape=*)
 
 
 @cython.locals(tensor=Tensor)

@@ -52,10 +52,11 @@ SCAN, RESULT = Named("scan"), Named("scan result")
 class ResultRules(Rules):
     """The entry of one result of a scan: its gradient is laid aside until the scan itself is played."""
 
-    __slots__ = ("number", "op")
+    __slots__ = ("number", "op", "shape")
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, shape: tuple[int, ...] | None) -> None:
         self.number = number
+        self.shape = shape  # what it has in the scan; None if it has the tensor's
         self.op = RESULT
 
     def labels(self) -> list[str]:
@@ -65,7 +66,7 @@ class ResultRules(Rules):
     def play(self, node: Node, g: Tensor, table: Any) -> None:
         """Hand the gradient on."""
         (scan,) = node.parents
-        table.parts.setdefault(scan.tick, {})[self.number] = g
+        table.parts.setdefault(scan.tick, {})[self.number] = g if self.shape is None else g.reshape(self.shape)
         if scan.tick not in table.totals:
             table.totals[scan.tick] = wrap(NOTHING, None)
 
@@ -260,12 +261,12 @@ def readied(plan: Plan, env: Env, arrays: list[Any]) -> Any:
     return Ready(loop.program, run, ins, outs)
 
 
-def final(plan: Plan, arrays: list[Any], span: Even) -> list[Any]:
-    """The last carry, in memory of its own."""
+def final(plan: Plan, arrays: list[Any], span: Even, layers: bool) -> list[Any]:
+    """The last carry, in memory of its own; with `layers` each state as that of one layer of a stack, (1, ...)."""
     ends = []
     for number, slot in enumerate(plan.slots):
         value = plan.trace.carry[number]
-        ends.append(span.end(arrays[slot.index], slot.steps == "2", plan.reverse, value.shape))
+        ends.append(span.end(arrays[slot.index], slot.steps == "2", plan.reverse, (1, *value.shape) if layers else value.shape))
     return ends
 
 
@@ -348,11 +349,12 @@ def sunk(plan: Plan, sink: Sink, g: Any, memory: list[Any], env: Env, span: Even
         pair = node.recipe.constant(g)
         return rule.rule(*[weight.shape if place is None else pair[place] for place in sink.wants])._array
     x = env[rows]._array if call.out in plan.division.left else stacked(memory, plan.stacked(rows), span, rows.shape)
-    some = len(g) if "sink" in plan.passes else 1
-    starts = range(0, len(g), some)
-    for t in starts if plan.reverse else reversed(starts):
-        now = (g, x) if some == len(g) else (g[t : t + some], x[t : t + some])
-        pair = in_order(now[0], plan.reverse), in_order(now[1], plan.reverse)
+    parts = [(g, x)]
+    if "sink" not in plan.passes:
+        times = range(len(g)) if plan.reverse else range(len(g) - 1, -1, -1)
+        parts = [(g[t : t + 1], x[t : t + 1]) for t in times]
+    for part in parts:
+        pair = in_order(part[0], plan.reverse), in_order(part[1], plan.reverse)
         wanted = [weight.shape if place is None else pair[place] for place in sink.wants]
         if into is None:
             into = rule.rule(*wanted)._array
@@ -366,12 +368,14 @@ def in_order(rows: Any, turn: bool) -> Tensor:
     return wrap(rows[(slice(None, None, -1),) * (rows.ndim - 1)] if turn else rows, None)
 
 
-def results(plan: Plan, env: Env, arrays: list[Any], span: Even, replay: Any) -> tuple[list[Tensor], list[Tensor]]:
-    """The last carry and all ys as tensors, with their entries on the tape."""
+def results(plan: Plan, env: Env, arrays: list[Any], span: Even, replay: Any, layers: bool) -> tuple[list[Tensor], list[Tensor]]:
+    """The last carry (with `layers` as `final` says) and all ys as tensors, with their entries on the tape."""
     division, needs = plan.division, plan.needs
     scan = node_of(plan, env, arrays, span, replay) if plan.records and is_recording() else None
-    last = final(plan, arrays, span)
-    carries = [result(array, scan, n, division.new_carry[n] in needs) for n, array in enumerate(last)]
+    last = final(plan, arrays, span, layers)
+    carries = []
+    for n, array in enumerate(last):
+        carries.append(result(array, scan, n, division.new_carry[n] in needs, plan.trace.carry[n].shape if layers else None))
     outs: list[Tensor] = []
     for n, value in enumerate(division.ys):
         place = plan.outs[n]
@@ -386,11 +390,11 @@ def results(plan: Plan, env: Env, arrays: list[Any], span: Even, replay: Any) ->
     return carries, outs
 
 
-def result(array: Any, scan: Node | None, number: int, needs: bool) -> Tensor:
-    """One result as a tensor."""
+def result(array: Any, scan: Node | None, number: int, needs: bool, shape: tuple[int, ...] | None = None) -> Tensor:
+    """One result as a tensor; `shape` is what it has in the scan, if that is another."""
     if scan is None or not needs:
         return wrap(array, None)
-    return wrap(array, entry(array, ResultRules(number), (scan,), (), None))
+    return wrap(array, entry(array, ResultRules(number, shape), (scan,), (), None))
 
 
 def node_of(plan: Plan, env: Env, arrays: list[Any], span: Even, replay: Any) -> Node:

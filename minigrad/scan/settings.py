@@ -32,7 +32,7 @@ class Settings(threading.local):
         self.passes = chosen_passes(config.flag("MINIGRAD_PASSES"))
         self.mode = config.flag("MINIGRAD_SCAN") or "compile"
         self.report: Report | None = None
-        self.ready: Any = None  # what does the last scan again, if that was a layer's of a known kind, without gradients
+        self.ready: Any = None  # what does the last scan again, if that was a layer's of a known kind
 
 
 settings = Settings()

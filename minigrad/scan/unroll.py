@@ -29,7 +29,7 @@ class Entry:
         if self.stands:
             (parent,) = self.parents
             if parent is not None and parent.tick in table.serves:
-                table.add(parent, g, None)
+                table.add(parent, g if g.shape == parent.shape else g.reshape(parent.shape), None)
         elif self.node.recipe is not None:
             self.node.recipe.play(self.node, g, table)
 
