@@ -9,7 +9,7 @@ from minigrad.scan.plan cimport Array
 from minigrad.scan.sink cimport Backward, Sink, Total
 from minigrad.scan.span cimport Even
 from minigrad.scan.trace cimport Call, Trace, Value
-from minigrad.tape cimport Node, Rules, Tensor, Version, entry, size_of, wrap
+from minigrad.tape cimport Node, Rules, Tensor, Version, entry, fits, size_of, wrap
 from minigrad.walk cimport Gradients
 
 
@@ -58,6 +58,7 @@ cpdef ahead(Plan plan, dict env, Even span)
 cpdef list memory(list recipes, dict env, dict given, Even span, Totals totals=*)
 
 
+@cython.locals(tensor=Tensor)
 cpdef list matrices(Loop loop, dict env)
 
 

@@ -11,7 +11,7 @@ from minigrad.errors import MutationError
 from minigrad.op import bare
 from minigrad.ops import all_ops
 from minigrad.recording import is_recording, no_grad
-from minigrad.tape import Node, Rules, Tensor, entry, size_of, wrap
+from minigrad.tape import Node, Rules, Tensor, entry, fits, size_of, wrap
 
 from .compiled import Loop, Plan
 from .hoist import INPUT, over_time
@@ -215,8 +215,11 @@ def memory(recipes: list[Any], env: Env, given: dict[tuple[str, int], Any], span
 
 def matrices(loop: Loop, env: Env) -> list[Any]:
     """The matrices, or their transposes, as the loop multiplies by them."""
-    tensors = [(env[value], turned) for value, turned in loop.matrices]
-    return [packed(tensor._array.T if turned else tensor._array, tensor.packs()) for tensor, turned in tensors]
+    found = []
+    for value, turned in loop.matrices:
+        tensor = env[value]
+        found.append(packed(tensor._array.T if turned else tensor._array, tensor.packs()))
+    return found
 
 
 def play(loop: Loop, arrays: list[Any], env: Env, span: Even, rows: int, reverse: bool) -> None:
@@ -278,7 +281,7 @@ def stacked(arrays: list[Any], where: tuple[Array, int, int, int, int], span: Ev
         memory = memory[..., start : start + width]
     if columns != width:
         memory = np.broadcast_to(memory, (*memory.shape[:-1], columns))
-    return memory if memory.shape == wanted else memory.reshape(wanted)
+    return memory if fits(memory, wanted) else memory.reshape(wanted)
 
 
 def backward(plan: Plan, arrays: list[Any], env: Env, span: Even, parts: dict[int, Tensor], targets: dict[Any, Node], table: Any) -> None:

@@ -7,7 +7,7 @@ cdef class Even:
     cdef public object totals
     cdef public object looked
 
-    cpdef object shape(self, object shape)
+    cpdef tuple shape(self, tuple shape)
     cpdef object room(self, object times, object plus, object rows, object width)
     cpdef object view(self, object array, object memory, object shift)
     cpdef object begin(self, object memory, bint turns, bint reverse, object start)

@@ -55,7 +55,7 @@ class Even:
 
     def shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of a value of one step for all times."""
-        return self.steps, *shape
+        return (self.steps,) + shape  # noqa: RUF005 - at half the price
 
     def blank(self, tensor: Tensor, carry: list[Tensor]) -> Tensor:
         """Zeros as x would be, where there is no time step."""
