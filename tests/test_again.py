@@ -37,7 +37,8 @@ def ready(layer):
 
 def twin(layer, **options):
     """A layer with the same numbers that was never called."""
-    fresh = type(layer)(layer.input_size, layer.hidden_size, **{"dtype": layer.dtype, "bias": layer.bias, **options})
+    usual = {"dtype": layer.dtype, "bias": layer.bias, "batch_first": layer.batch_first}
+    fresh = type(layer)(layer.input_size, layer.hidden_size, **usual | options)
     fresh.load_state_dict(layer.state_dict())
     return fresh
 
@@ -66,7 +67,7 @@ def equal(got, want):
 
 
 @pytest.mark.parametrize("given", ["zeros", "state", "state with gradients"])
-@pytest.mark.parametrize("options", [{}, {"bias": False}, {"dtype": "float64"}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"bias": False}, {"dtype": "float64"}, {"batch_first": True}], ids=str)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_call_done_again_gives_the_bits_of_a_first_one(kind, options, given, rng):
     layer = kind(3, 5, **options)
@@ -75,10 +76,11 @@ def test_a_call_done_again_gives_the_bits_of_a_first_one(kind, options, given, r
         return mg.tensor(rng.standard_normal(shape).astype(layer.dtype), requires_grad=wanted)
 
     for wanted, steps in itertools.product((False, True), (4, 2, 9)):
-        x = draw(steps, 2, 3, wanted=wanted)
+        axes = (2, steps) if layer.batch_first else (steps, 2)
+        x = draw(*axes, 3, wanted=wanted)
         widths = layer.widths()
         state = None if given == "zeros" else [draw(1, 2, width, wanted=given != "state") for width in widths]
-        cotangents = [draw(steps, 2, widths[0]), *[draw(1, 2, width) for width in widths]]
+        cotangents = [draw(*axes, widths[0]), *[draw(1, 2, width) for width in widths]]
         subsets = [used for count in (1, 2, 3) for used in itertools.combinations(range(1 + len(widths)), count)]
         for used in subsets:
             if steps != 4 or used != subsets[0]:
@@ -227,6 +229,33 @@ def test_a_number_outside_of_a_layer_changes_its_next_call(rng, monkeypatch):
     assert np.allclose(layer(x)[0].numpy()[0], 2.0 * before[0])
 
 
+def test_a_tensor_outside_of_a_layer_counts_and_has_its_gradient(rng):
+    inside = {"gain": mg.tensor(2.0, requires_grad=True)}
+
+    @nn.cell(W="H I", U="H H")
+    def gained(carry, x, W, U):
+        h = mg.tanh(mg.linear(x, W) + mg.linear(carry, U)) * inside["gain"]
+        return h, h
+
+    layer, x = gained(3, 4), mg.tensor(rng.standard_normal((3, 1, 3)).astype(np.float32))
+    first = [layer(x)[0].numpy() for _ in range(3)][-1]
+    inside["gain"].assign_(4.0)
+    assert np.allclose(layer(x)[0].numpy()[0], 2.0 * first[0])
+    inside["gain"] = mg.tensor(8.0, requires_grad=True)
+    output, _ = layer(x)
+    output[0].sum().backward()
+    assert np.allclose(output.numpy()[0], 4.0 * first[0])
+    assert np.allclose(inside["gain"].grad.numpy(), first[0].sum() / 2.0) and first.any()
+
+
+def test_settings_of_a_cell_within_a_stack_count(rng):
+    cell = nn.LSTMCell(3, 4)
+    layer, x = nn.Recurrent(cell), mg.tensor(rng.standard_normal((3, 2, 3)).astype(np.float32))
+    before = [layer(x)[0].numpy() for _ in range(3)][-1]
+    cell.step = lambda carry, x, w: (carry, carry[0] * 0.0)
+    assert before.any() and not layer(x)[0].numpy().any()
+
+
 def test_a_layer_of_little_memory_does_not_keep_a_call_of_few_steps(rng):
     """Three steps are remembered whole by memory=10; a hundred are not, and must not be because three were."""
     layer = nn.LSTM(3, 4, memory=10)
@@ -236,7 +265,7 @@ def test_a_layer_of_little_memory_does_not_keep_a_call_of_few_steps(rng):
     check(layer, x, memory=10)
 
 
-@pytest.mark.parametrize("options", [{"num_layers": 2}, {"bidirectional": True}, {"learned_state": True}, {"batch_first": True}], ids=str)
+@pytest.mark.parametrize("options", [{"num_layers": 2}, {"bidirectional": True}, {"learned_state": True}], ids=str)
 def test_other_layers_go_on_as_they_did(options, rng):
     layer, x = nn.LSTM(4, 4, **options), mg.tensor(rng.standard_normal((3, 3, 4)).astype(np.float32))
     found = []

@@ -146,31 +146,32 @@ class Layers(Equations):
         (key, reach), (was, reached) = self.known(), ready.known
         if key != was or any(now is not then for now, then in zip(reach, reached, strict=True)):
             return None
-        found = ready(given if recorded else tuple([tensor._array for tensor in given]))
+        if recorded:
+            found = ready([self.time_first(x, True), *given[1:]]) if x.ndim == 3 else None
+            return None if found is None else (self.as_given(found[-1], True, None), packed(found[:-1]))
+        found = ready(tuple([tensor._array for tensor in given]))
         if found is None:
             return None
-        if not recorded:
-            settings.report = ready.report
-            found = [wrap(array, None) for array in found]
-        *last, output = found
+        settings.report = ready.report
+        *last, output = [wrap(array, None) for array in found]
         return output, packed(last)
 
     def get_ready(self, x: Any, state: Any, output: Tensor, last: Carry) -> None:
-        """Keep what was just done for `again`, unless its axes were turned."""
+        """Keep what was just done for `again`."""
         ready, settings.ready = settings.ready, None
-        given, turned = with_states(x, state), self.batch_first and x.ndim == 3 and 1 not in x.shape[:2]
-        if turned or not all(type(tensor) is Tensor and tensor.dtype == self.dtype for tensor in given):
+        given = with_states(x, state)
+        if not all(type(tensor) is Tensor and tensor.dtype == self.dtype for tensor in given):
             return
         known, own = self.known(), [tensor for _, tensor in self._own(buffers=False)]
         if type(ready) is Recorded:
-            usual = x.ndim == 3 and not self.batch_first and self.return_sequences and not self.learned_state and self.memory == "full"
+            usual = x.ndim == 3 and self.return_sequences and not self.learned_state and self.memory == "full"
             kept = {id(tensor) for tensor in own}
             if usual and all(id(tensor) in kept for tensor in ready.consts):
-                vars(self)["_again"] = ready.bind(given, known)
-            return
-        guards = [(version, version.changed) for version in [tensor.version() for tensor in [*own, *known[1]]]]
-        ins, outs = ([tensor._array for tensor in group] for group in (given, [*tensors(last), output]))
-        vars(self)["_again"] = ready.bind(ins, outs, guards, known, settings.report)
+                vars(self)["_again"] = ready.bind([self.time_first(x, True), *given[1:]], known)
+        elif not (self.batch_first and x.ndim == 3 and 1 not in x.shape[:2]):  # unless its axes were turned
+            guards = [(version, version.changed) for version in [tensor.version() for tensor in [*own, *known[1]]]]
+            ins, outs = ([tensor._array for tensor in group] for group in (given, [*tensors(last), output]))
+            vars(self)["_again"] = ready.bind(ins, outs, guards, known, settings.report)
 
     def in_full(self, x: Any, state: Any, lengths: Any, mask: Any, all_states: bool, trace: bool) -> tuple[Any, ...]:
         """`forward`, whatever came before."""
