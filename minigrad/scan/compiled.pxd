@@ -41,6 +41,7 @@ cdef class Plan:
     cdef public list named
     cdef public dict reaching
     cdef public object full
+    cdef public object redone
 
     cpdef BackwardPlan backward(self, tuple ys)
     cpdef tuple reached(self, object outputs, object steps)

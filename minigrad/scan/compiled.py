@@ -7,6 +7,7 @@ from typing import Any
 from .fuse import Stage, absorbed, merge, stages_of
 from .hoist import CONST, LOOP, Division, divide, leave_constants, spare, use_once
 from .plan import Array, Layout, add_up, claim, copied, flops, place_of
+from .redo import cheap, redo
 from .report import Report
 from .reuse import Pool
 from .rows import Buffer, Lowering, Ref
@@ -184,6 +185,8 @@ class Plan:
         if not self.records:
             return set()
         back = backward_of(self.division, self.needs, self.carry_needs, [True] * len(self.division.ys))
+        self.redone: dict[Value, Call] = cheap(back, self.division) if "plan" in self.passes else {}
+        redo(back, self.division, self.redone)
         self.full = back
         read = {value for call in back.calls for value in call.values()} | {sink.call.args[0] for sink in back.sinks}
         read |= {value for value in [*back.new_carry, *back.inputs] if value is not None}
@@ -262,7 +265,10 @@ class BackwardPlan:
     """One backward loop, over the arrays of a forward one and some of its own."""
 
     def __init__(self, plan: Plan, ys: tuple[bool, ...]) -> None:
-        self.back: Backward = plan.full if all(ys) else backward_of(plan.division, plan.needs, plan.carry_needs, list(ys))
+        self.back: Backward = plan.full
+        if not all(ys):
+            self.back = backward_of(plan.division, plan.needs, plan.carry_needs, list(ys))
+            redo(self.back, plan.division, plan.redone)
         back, division = self.back, plan.division
         for number, call in enumerate([*back.once, *back.calls], len(division.once) + len(division.ahead) + len(division.loop)):
             call.out.number = number
