@@ -193,6 +193,22 @@ def test_a_call_done_again_sees_every_change(rng):
     check(layer, x)
 
 
+def test_to_say_what_is_so_already_changes_nothing(rng):
+    layer, x = nn.GRU(3, 5), mg.tensor(rng.standard_normal((4, 2, 3)).astype(np.float32))
+    check(layer, x)
+    ready(layer)
+    layer.train()
+    layer.weight_hh_l0 = layer.weight_hh_l0
+    check(layer, x)
+    del vars(layer)["in_full"]
+    layer.eval()
+    assert layer._again is None
+    check(layer, x)
+    layer.weight_hh_l0 = nn.Parameter(np.ones((15, 5), np.float32))
+    assert layer._again is None
+    check(layer, x)
+
+
 def test_what_a_first_call_refuses_is_refused(rng):
     layer, x = nn.GRU(3, 5), mg.tensor(rng.standard_normal((4, 2, 3)).astype(np.float32))
     layer(x)

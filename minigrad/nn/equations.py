@@ -70,6 +70,7 @@ class Equations(Gates):
     states: tuple[str, ...]  # names of the tensors in the carry
     usual: ClassVar[dict[str, Any]] = {}  # settings of the step and their defaults
     _known: Any = None  # what `known` found, until an attribute changes
+    _again: Any = None  # of a layer, until then: its last call, ready to be done again
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool, dtype: Any) -> None:
         super().__init__()
@@ -102,7 +103,9 @@ class Equations(Gates):
         return kind.read is Equations.read and kind.bias_of is Equations.bias_of and not vars(self).keys() & {"step", "read", "bias_of"}
 
     def __setattr__(self, name: str, value: Any) -> None:
-        vars(self)["_known"] = None
+        own = vars(self)
+        if own.get(name, own) is not value:  # train() before each step changes nothing
+            own["_known"] = own["_again"] = None
         super().__setattr__(name, value)
 
     def widths(self) -> tuple[int, ...]:

@@ -46,7 +46,6 @@ class Layers(Equations):
         super().__init__(input_size, hidden_size, bias, dtype)
         check_sizes(self, num_layers=num_layers)
         check_probability(dropout, type(self).__name__)
-        self._again: Any = None  # the last call, ready to be done again
         self.num_layers = num_layers
         self.batch_first = batch_first
         self.dropout = dropout
@@ -97,10 +96,6 @@ class Layers(Equations):
     def all_suffixes(self) -> list[str]:
         """Those of all layers."""
         return [suffix for layer in range(self.num_layers) for suffix in self.suffixes(layer)]
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        vars(self)["_again"] = None
-        super().__setattr__(name, value)
 
     def forward(
         self, x: Any, state: Any = None, *, lengths: Any = None, mask: Any = None, all_states: bool = False, trace: bool = False
