@@ -76,7 +76,7 @@ def test_squares_out_of_range_do_not_spoil_the_norm(dtype, sizes):
 def test_a_million_float32_squares_are_added_accurately():
     g = np.full((1000, 1001), 0.1, np.float32)
     norm = clip_grad_norm_(with_gradients(g), 1e9).item()
-    assert abs(norm - float(g[0, 0]) * math.sqrt(g.size)) < 1e-5 * norm
+    assert abs(norm - float(g[0, 0]) * math.sqrt(g.size)) < 1e-6 * norm
 
 
 class Module:

@@ -13,7 +13,7 @@ from minigrad.sparse import Rows
 from minigrad.tape import Tensor
 
 Array = np.ndarray[Any, Any]
-BLOCK = 8192  # elements of one dot product: short enough to stay accurate in float32, and on one thread whatever the BLAS
+BLOCK = 2048  # elements of one dot product: short enough to stay accurate in float32, and on one thread whatever the BLAS
 sum_of_squares = config.optim_kernel("sum_of_squares")
 
 
