@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.scan import COMPILED, settings
+from minigrad.scan import COMPILED, compiled, settings
 
 pytestmark = pytest.mark.skipif(not COMPILED, reason="without the compiled kernels every scan runs as its loop")
 T, B, H = 5, 3, 4
@@ -53,13 +53,13 @@ def far(w, h, x):
 CELLS = {"gate": (gate, 1), "norm": (norm, 1), "chain": (chain, 2), "far": (far, 0)}
 
 
-def gradients(cell, arrays, used, passes, scan=mg.scan):
+def gradients(cell, arrays, used, passes):
     """All results and gradients of a scan of the cell, of the sum of the outputs in use; and its plan."""
     w, h, x, *cotangents = [mg.tensor(array, requires_grad=k < 3) for k, array in enumerate(arrays)]
     before = settings.passes
     settings.passes = passes
     try:
-        last, ys = scan(lambda h, x: cell(w, h, x), h, x)
+        last, ys = mg.scan(lambda h, x: cell(w, h, x), h, x)
         plan = mg.scan_report().plan
         results = [last, *(ys if isinstance(ys, tuple) else [ys])]
         sum([(results[n] * cotangents[min(n, 1)]).sum() for n in used if n < len(results)]).backward()
@@ -92,7 +92,6 @@ def test_no_array_is_kept_for_what_is_computed_again(rng, monkeypatch):
     (name,) = [call.op.name for call in plan.redone.values()]
     assert name == "div"
     assert "div(" in str(plan).partition("the backward loop, from the rules")[2]
-    compiled = __import__("minigrad.scan.compiled", fromlist=["cheap"])
     monkeypatch.setattr(compiled, "cheap", lambda back, division: {})
     _, whole = gradients(lambda w, h, x: norm(w, h, x * 1.0), arrays, (0, 1), settings.passes)
     assert not whole.redone and arrays_kept(whole) >= arrays_kept(plan) + H

@@ -34,7 +34,6 @@ cdef class Recorded:
     cdef public list consts
     cdef public tuple form
     cdef public object known
-    cdef public object passes
     cdef public Plan plan
 
     @cython.locals(x=Tensor, tensor=Tensor)

@@ -159,11 +159,8 @@ class Replay:
 
 def begun(plan: Plan, tensors: list[Tensor]) -> Env:
     """What a plan begins with: the carry, xs and constants of a call, and what is computed of those once."""
-    env: Env = {}
-    for n, tensor in enumerate(tensors):
-        env[plan.given[n]] = tensor
-    if plan.division.once:
-        evaluate(plan.division.once, env)
+    env: Env = dict(zip(plan.given, tensors, strict=True))
+    evaluate(plan.division.once, env)
     return env
 
 
@@ -220,12 +217,11 @@ class Recorded:
     The constants are tensors, whatever their numbers are by then. Results are new each time, as are their entries on the tape.
     """
 
-    __slots__ = ("carry", "consts", "form", "known", "passes", "plan")
+    __slots__ = ("carry", "consts", "form", "known", "plan")
 
-    def __init__(self, plan: Plan, consts: list[Tensor], passes: frozenset[str]) -> None:
+    def __init__(self, plan: Plan, consts: list[Tensor]) -> None:
         self.plan = plan
         self.consts = consts
-        self.passes = passes
 
     def __reduce__(self) -> Any:
         return nothing, ()
@@ -235,11 +231,8 @@ class Recorded:
 
         `known` is what the step was known by, for the caller to compare.
         """
-        trace = self.plan.trace
-        if len(trace.xs) != 1 or len(given) not in (1, 1 + len(trace.carry)) or given[0].shape[1:] != trace.xs[0].shape:
-            return None
         self.known, self.form = known, self.form_of(given)
-        self.carry = [wrap(np.zeros(value.shape, value.dtype), None) for value in trace.carry]
+        self.carry = [wrap(np.zeros(value.shape, value.dtype), None) for value in self.plan.trace.carry]
         return self if len(given[0]) > 1 and None not in self.form else None
 
     def form_of(self, given: list[Tensor]) -> tuple[Any, ...]:
@@ -254,7 +247,7 @@ class Recorded:
     def __call__(self, given: list[Tensor]) -> list[Tensor] | None:
         """The last carry, with one more axis too, and ys; None if what is given or a constant is not like that of `bind`."""
         own, steps = settings.__dict__, len(given[0])
-        if steps < 2 or own["passes"] != self.passes or self.form_of(given) != self.form:
+        if steps < 2 or own["passes"] != self.plan.passes or self.form_of(given) != self.form:
             return None
         plan, span = self.plan, Even(steps)
         carry = [state.squeeze(0) for state in given[1:]] or self.carry

@@ -279,7 +279,7 @@ class Request:
             sequence = Sequence(plan, env, self.span) if again and not recording else None
             arrays, last, every = played(plan, env, self.span, self.whole, self.first)
             if again and recording:
-                self.own["ready"] = Recorded(plan, tensors, self.own["passes"])
+                self.own["ready"] = Recorded(plan, tensors)
             elif again:
                 self.own["ready"] = (readied(plan, env, arrays) if self.steps == 1 else None) or sequence
         self.own["report"] = plan.reported(self.steps, self.span.looked, cached)

@@ -1,4 +1,4 @@
-"""reuse, the second half of plan: what is kept for all time steps goes where something else has been used up.
+"""reuse, the second part of plan: what is kept for all time steps goes where something else has been used up.
 
 The gates of an LSTM are written over the share of the input that they were made of, and their gradients over the gates. One array of
 T rows then serves for what would be three: less memory, and less of it to pass through the caches.
