@@ -2,8 +2,8 @@
 
 /* exp(x) - 1. Near 0 that is x itself, its sign and its subnormals too. */
 INLINE T FN(expm1)(T x) {
-    const T low = PICK(-20.0, -40.0), high = PICK(89.0, 710.0); /* below, -1; above, infinity */
-    const T raised = x < low ? low : x, y = raised > high ? high : raised;
+    const T least = -2 * FN(flat), raised = x < least ? least : x; /* there and below, -1 */
+    const T y = raised > FN(most) ? FN(most) : raised;
     T r;
     const T half = FN(pow2)(FN(split_exponent)(y, BIAS - 1, &r)); /* of the power of two, which may lie above all numbers */
     const T value = MADD(half, FN(expm1_reduced)(r, 1), half - (T)0.5) * 2;
@@ -15,7 +15,7 @@ INLINE T FN(log_sigmoid)(T x) { return -FN(softplus)(-x); }
 /* x sigmoid(x) as x e / (1 + e) below 0, where e = exp(x) may be subnormal long before the product is. The last line takes back what
  * the rounding of 1 + e has cost; 1 - e / 2 is near enough to 1 / (1 + e) for that. */
 INLINE T FN(silu)(T x) {
-    const T most = PICK(112.0, 760.0), size = FABS(x) > most ? most : FABS(x); /* beyond, the answer is x or 0 */
+    const T all = FABS(x), size = all > FN(deepest) ? FN(deepest) : all; /* beyond, the answer is x or 0 */
     const T e = FN(exp_times)(1, -size, UP) * BACK, product = FN(exp_times)(size, -size, UP) * BACK;
     const T below = x == -INFINITE ? (T)__builtin_nan("") : product;
     const T d = 1 + e, lost = e - (d - 1), near = 1 - (T)0.5 * e;

@@ -68,16 +68,13 @@ INLINE T FN(smaller)(T a, T b) {
     return a != a ? a : least;
 }
 
-/* Horner's rule in x^2, for the terms of even and of odd power side by side; the highest coefficient comes first. The processor waits half
- * as long for it as for one chain in x, which counts where a loop's body is so long that few rounds of it fit into flight together. */
+/* Horner's rule in x^2 over pairs of terms; the highest coefficient comes first. The processor waits half as long for it as for a chain in x,
+ * which counts where a loop's body is so long that few rounds of it fit into flight together. */
 INLINE T FN(polynomial)(T x, const T *c, int count) {
     const T square = x * x;
-    T last = c[1], next = c[0];
-    UNROLL for (int k = 2; k < count; k++) {
-        const T sum = MADD(next, square, c[k]);
-        next = last, last = sum;
-    }
-    return MADD(next, x, last);
+    T sum = count % 2 ? c[0] : MADD(c[0], x, c[1]);
+    UNROLL for (int k = 2 - count % 2; k < count; k += 2) sum = MADD(sum, square, MADD(c[k], x, c[k + 1]));
+    return sum;
 }
 #define POLYNOMIAL(x, ...) \
     FN(polynomial)(x, (const T[]){__VA_ARGS__}, (int)(sizeof((const T[]){__VA_ARGS__}) / sizeof(T)))
@@ -93,19 +90,19 @@ INLINE T FN(split_exponent)(T x, T bias, T *r) {
     return sum;
 }
 
-/* (exp(k r) - 1) / k for k = 1 or 2 and |k r| <= ln(2) / 2: r + k r^2 / 2 + r^3 c(r). Powers of 2 scale the coefficients exactly. */
+/* (exp(k r) - 1) / k for k = 1 or 2 and |k r| <= ln(2) / 2: r + r^2 c(r). Powers of 2 scale the coefficients exactly. */
 INLINE T FN(expm1_reduced)(T r, T k) {
     const T k2 = k * k, k3 = k2 * k, k4 = k3 * k, k5 = k4 * k, k6 = k5 * k;
 #if BITS == 32
     const T c = POLYNOMIAL(r, k6 * 1.9909898e-4f, k5 * 1.3933491e-3f, k4 * 8.333282e-3f, k3 * 4.166648e-2f,
-                           k2 * 1.6666667e-1f);
+                           k2 * 1.6666667e-1f, k * 0.5f);
 #else
     const T k7 = k6 * k, k8 = k7 * k, k9 = k8 * k, k10 = k9 * k;
     const T c = POLYNOMIAL(r, k10 * 2.51124637027781722e-8, k9 * 2.76225527622625916e-7, k8 * 2.75572348426080295e-6,
                            k7 * 2.48015156111124118e-5, k6 * 1.98412698946176388e-4, k5 * 1.3888888921022984e-3,
-                           k4 * 8.33333333331884894e-3, k3 * 4.16666666666189117e-2, k2 * 1.66666666666666787e-1);
+                           k4 * 8.33333333331884894e-3, k3 * 4.16666666666189117e-2, k2 * 1.66666666666666787e-1, k * 0.5);
 #endif
-    return MADD(r * r, MADD(r, c, (T)0.5 * k), r);
+    return MADD(r * r, c, r);
 }
 
 /* factor exp(x) 2^shift. The shift keeps the power of two within the normal exponents where the result, a subnormal or one of the
@@ -115,22 +112,30 @@ INLINE T FN(exp_times)(T factor, T x, T shift) {
     const T power = factor * FN(pow2)(FN(split_exponent)(x, BIAS + shift, &r));
     return MADD(FN(expm1_reduced)(r, 1), power, power);
 }
-#define UP PICK(37.0, 75.0) /* a shift for x <= 0, down to -112 and -760 */
+#define UP PICK(37.0, 75.0) /* a shift for x <= 0, down to -deepest */
 #define BACK PICK(7.275957614183426e-12, 2.6469779601696886e-23) /* 2^-UP */
-#define LEAST PICK(-104.0, -746.0) /* here and below, exp(x) is 0 */
 
-/* exp(x) for x <= 0 or NaN. */
-INLINE T FN(exp_bounded)(T x) { return FN(exp_times)(1, x < LEAST ? LEAST : x, UP) * BACK; }
+/* From -deepest down exp(x) is 0, from most on infinity, and from flat on tanh(x) is 1. Variables that the compiler must take for such: where
+ * flat is a register, `x > flat ? flat : x` is one instruction; a constant would be compared with and blended in. */
+#define BOUND static __attribute__((used)) T
+BOUND FN(deepest) = PICK(112.0, 760.0), FN(most) = PICK(89.0, 710.0), FN(flat) = PICK(10.0, 20.0);
+#undef BOUND
+
+/* exp(-x) 2^UP for x >= 0 or NaN. */
+INLINE T FN(decay_up)(T x) {
+    const T y = x > FN(deepest) ? FN(deepest) : x;
+    return FN(exp_times)(1, -y, UP);
+}
 
 INLINE T FN(exp)(T x) {
-    const T most = PICK(89.0, 710.0), raised = x < LEAST ? LEAST : x; /* from there on, infinity */
-    return FN(exp_times)(1, raised > most ? most : raised, x < 0 ? UP : -1) * (x < 0 ? BACK : 2);
+    const T least = -FN(deepest), raised = x < least ? least : x;
+    return FN(exp_times)(1, raised > FN(most) ? FN(most) : raised, x < 0 ? UP : -1) * (x < 0 ? BACK : 2);
 }
 
 /* tanh|x| = h / (h + 1) with h = (exp(2|x|) - 1) / 2, which keeps the small x that 1 - 2 / (exp(2|x|) + 1) would cancel. |x| is
  * n ln(2) / 2 + r, with ln(2) / 2 in one part: what that costs grows with n, and there the answer is near 1. */
 INLINE T FN(tanh)(T x) {
-    const T y = FABS(x) > PICK(10.0, 20.0) ? PICK(10.0, 20.0) : FABS(x); /* beyond, the answer is 1 */
+    const T size = FABS(x), y = size > FN(flat) ? FN(flat) : size;
     const T sum = MADD(y, (T)(2 * 1.4426950408889634), ROUNDER + BIAS), n = sum - (ROUNDER + BIAS);
     const T r = MADD(n, (T)(-0.5 * 0.6931471805599453), y), scale = FN(pow2)(sum);
     const T h = MADD(scale, FN(expm1_reduced)(r, 2), MADD(scale, (T)0.5, (T)-0.5));
@@ -148,8 +153,8 @@ INLINE T FN(tanh)(T x) {
 /* One exponential of -|x| serves both halves: 1 / (1 + e) for x >= 0, e / (1 + e) below, neither overflows. To set the sign is one instruction;
  * of -FABS(x) the compiler makes two. */
 INLINE T FN(sigmoid)(T x) {
-    const T e = FN(exp_bounded)(FN(from_bits)(FN(bits)(x) | SIGN_BIT));
-    return (x < 0 ? e : 1) / (1 + e);
+    const T e = FN(decay_up)(FABS(x)), one = 1 / BACK;
+    return (x < 0 ? e : one) / (one + e);
 }
 
 /* ---- log and its family ------------------------------------------------------------------------------------------ */
@@ -224,7 +229,7 @@ INLINE T FN(log1p)(T x) {
 }
 
 /* log(1 + exp(x)) without overflow. */
-INLINE T FN(softplus)(T x) { return (x > 0 ? x : 0) + FN(log1p_unit)(FN(exp_bounded)(-FABS(x))); }
+INLINE T FN(softplus)(T x) { return (x > 0 ? x : 0) + FN(log1p_unit)(FN(decay_up)(FABS(x)) * BACK); }
 
 #include "simd_activations.h"
 
@@ -386,7 +391,6 @@ static const Loops FN(loops) = {
 #undef POLYNOMIAL
 #undef UP
 #undef BACK
-#undef LEAST
 #undef UNARY
 #undef BINARY
 #undef TERNARY

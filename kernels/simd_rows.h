@@ -129,11 +129,11 @@ INLINE void FN(exp_rows)(const T *x, T *out, T *shift, T *sum, ptrdiff_t rows, p
             for (ptrdiff_t row = 0; row < some; row++) {
                 const T *from = x + (first + row) * n + start, down = shift[first + row];
                 T *to = block + row * count;
-                INDEPENDENT for (ptrdiff_t i = 0; i < count; i++) to[i] = from[i] - down;
+                INDEPENDENT for (ptrdiff_t i = 0; i < count; i++) to[i] = down - from[i];
             }
             UNROLL for (int i = 0; i < LANES; i++) block[used + i] = 0;
             const ptrdiff_t padded = (used + LANES - 1) / LANES * LANES;
-            INDEPENDENT for (ptrdiff_t i = 0; i < padded; i++) block[i] = FN(exp_bounded)(block[i]);
+            INDEPENDENT for (ptrdiff_t i = 0; i < padded; i++) block[i] = FN(decay_up)(block[i]) * BACK;
             if (out) memcpy(out + first * n + start, block, used * sizeof(T));
             if (count == n)
                 for (ptrdiff_t row = 0; row < some; row++)
