@@ -18,6 +18,14 @@ typedef struct {
     void (*turn)(ptrdiff_t rows, ptrdiff_t columns, const void *a, void *out); /* the transpose */
 } Gemm;
 
+/* Whether A is packed, a tile of rows after the other. Not where a row's terms lie side by side; nor where a term's rows do (A is the
+ * transpose of a matrix), if few panels read them, and they lie close enough to be found in a near cache each time: there, to pack them takes
+ * longer than it saves. */
+static inline int packs(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, ptrdiff_t a_row, ptrdiff_t a_k, ptrdiff_t width, ptrdiff_t item) {
+    const ptrdiff_t apart = (a_k < 0 ? -a_k : a_k) * item;
+    return a_k != 1 && (a_row != 1 || columns > 4 * width || apart >= 4096 || rows * depth * item > 2 << 20);
+}
+
 #define BODY "gemm_body.h"
 #include "isa.h"
 #undef BODY

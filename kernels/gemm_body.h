@@ -11,7 +11,7 @@
 #define LANES (VECTOR_BYTES / (BITS / 8))
 #define WIDTH (2 * LANES) /* columns of a panel */
 #define LINE (64 / (BITS / 8)) /* elements of a cache line */
-#define AHEAD 8 /* terms of B that are asked for before they are read */
+#define AHEAD 8 /* terms that are asked for before they are read */
 
 typedef T FN(vector) __attribute__((vector_size(VECTOR_BYTES), aligned(BITS / 8), may_alias));
 
@@ -72,6 +72,7 @@ INLINE void FN(tile)(ptrdiff_t depth, const T *a, ptrdiff_t a_row, ptrdiff_t a_k
             UNROLL for (int j = 0; j < width; j += LINE)
                 __builtin_prefetch(at[j / WIDTH] + (k + AHEAD) * b_k + j % WIDTH);
         if (asks) __builtin_prefetch(next + k * LINE, 0, 2);
+        if (a_row == 1 && a_k != 1) __builtin_prefetch(a + AHEAD * a_k); /* each k in a line of its own, if A is not packed */
         UNROLL for (int i = 0; i < rows; i++) {
             const FN(vector) left = a[i * a_row] - (FN(vector)){0};
             UNROLL for (int j = 0; j < 2 * panels; j++) sum[i][j] = FMADD(left, right[j], sum[i][j]);
@@ -206,12 +207,13 @@ static void FN(pack_rows)(const T *a, ptrdiff_t a_row, ptrdiff_t a_k, ptrdiff_t 
 
 /* C = start + A B, `start` being rows (the same one for all if start_row is 0; C itself; or NULL for zeros). B is packed (b_k = WIDTH,
  * b_panel = depth * WIDTH), or a matrix whose rows are contiguous (b_k = the distance of its rows, b_panel = WIDTH) with a whole number
- * of panels. Rows of A are read where they are if a_k is 1, and else through `buffer`, which holds ROWS_AT_ONCE * DEPTH + ROOM elements. */
+ * of panels. Rows of A that are packed pass through `buffer`, which holds ROWS_AT_ONCE * DEPTH + ROOM elements. */
 static void FN(gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const void *pa, ptrdiff_t a_row, ptrdiff_t a_k,
                      const void *pb, ptrdiff_t b_k, ptrdiff_t b_panel, const void *pstart, ptrdiff_t start_row, void *pc,
                      ptrdiff_t c_row, void *buffer) {
     const T *a = (const T *)pa, *b = (const T *)pb, *start = (const T *)pstart;
     T *c = (T *)pc;
+    const int packed = packs(rows, columns, depth, a_row, a_k, WIDTH, sizeof(T));
     if (depth == 0)
         for (ptrdiff_t i = 0; i < rows; i++)
             for (ptrdiff_t n = 0; n < columns; n++) c[i * c_row + n] = start ? start[i * start_row + n] : 0;
@@ -232,13 +234,13 @@ static void FN(gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const v
             const ptrdiff_t some = rows - first < at_once ? rows - first : at_once;
             const ptrdiff_t count = low ? (some + LOW - 1) / LOW : (some + ROWS_MAX - 1) / ROWS_MAX;
             const ptrdiff_t least = (int)some / (int)count, more = some - least * count;
-            if (a_k != 1) FN(pack_rows)(a + first * a_row + from * a_k, a_row, a_k, some, count, to - from, (T *)buffer);
+            if (packed) FN(pack_rows)(a + first * a_row + from * a_k, a_row, a_k, some, count, to - from, (T *)buffer);
             const int panels = PANELS(least);
             for (ptrdiff_t n = 0; n < columns; n += panels * WIDTH) {
                 const T *panel = b + n / WIDTH * b_panel + from * b_k;
                 for (ptrdiff_t i = 0; i < count; i++) {
                     const ptrdiff_t top = TOP(i), height = least + (i < more);
-                    const T *left = a_k == 1 ? a + (first + top) * a_row + from : (T *)buffer + top * (to - from);
+                    const T *left = packed ? (T *)buffer + top * (to - from) : a + (first + top) * a_row + from * a_k;
                     T *target = c + (first + top) * c_row + n;
                     const T *sums = part ? target : start ? start + (first + top) * start_row + n : NULL;
                     const ptrdiff_t sums_row = part ? c_row : start_row;
@@ -258,7 +260,7 @@ static void FN(gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const v
                         }
 #endif
                         FN(tiles)
-                        ((int)height, to - from, left, a_row, a_k == 1 ? 1 : height, panel + m * b_panel, b_k, b_panel,
+                        ((int)height, to - from, left, a_row, packed ? height : a_k, panel + m * b_panel, b_k, b_panel,
                          sums ? sums + m * WIDTH : NULL, sums_row, target + m * WIDTH, c_row, width);
                     }
                 }

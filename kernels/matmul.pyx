@@ -21,6 +21,7 @@ cnp.import_array()
 cdef extern from "gemm.h" nogil:
     const Gemm* gemm_instances[4][2]
     const int AMX_ISA
+    bint packs(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, ptrdiff_t a_row, ptrdiff_t a_k, ptrdiff_t width, ptrdiff_t item) noexcept
 
     ctypedef struct Terms:
         ptrdiff_t count, first, group, apart
@@ -256,7 +257,8 @@ cdef multiply(Product* p, Packed kept, char* out):
     p.piece = max(1, <ptrdiff_t>(PIECE / (2.0 * max(p.b.rows * p.b.columns, 1))))
     if p.piece > TILE:
         p.piece -= p.piece % TILE
-    p.buffer = (p.gemm.buffer * p.item + 63) // 64 * 64 if p.a.column != 1 or p.gemm.always else 0
+    cdef bint buffered = p.gemm.always or packs(p.a.rows, p.b.columns, p.b.rows, p.a.row, p.a.column, width, p.item)
+    p.buffer = (p.gemm.buffer * p.item + 63) // 64 * 64 if buffered else 0
     if p.gemm.always and p.a.column == 1:
         p.buffer = min(p.buffer, (p.a.rows + TILE - 1) // TILE * TILE * column_bytes(p.gemm, p.b.rows))
     try:

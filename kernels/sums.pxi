@@ -225,15 +225,17 @@ def outer_sum(a, b, into=None, /):
         found = outer_sum(a, b)
         into[0] += found if found.shape == into[0].shape else found.T
         return into
-    # What has few columns is best packed into the rows of a tile, and the other matrix left where it is, if it lies well.
+    # What has few columns is best taken for A, packed into the rows of a tile, and the other matrix left where it is, if it lies well; unless
+    # that is read as A without being packed.
     cdef ptrdiff_t apart = in_lines(task.a, task.item), few = 32 if apart else task.gemm.width // 2
     if apart and apart < 4096 and task.a.rows * 4 >= apart:
         few = 256
-    cdef bint swap = into is None and task.b.columns <= few and task.a.columns > task.b.columns
-    if swap:
-        task.a, task.b, task.in_place = flipped(task.b), task.a, apart > 0
+    task.a = flipped(task.a)
+    cdef bint swap = into is None and task.b.columns <= few and task.a.rows > task.b.columns
+    if swap and packs(task.a.rows, task.b.columns, task.b.rows, task.a.row, task.a.column, task.gemm.width, task.item):
+        task.a, task.b, task.in_place = flipped(task.b), flipped(task.a), apart > 0
     else:
-        task.a = flipped(task.a)
+        swap = False
     shape[0], shape[1] = task.a.rows, task.b.columns
     out = into
     if into is None:
