@@ -119,7 +119,8 @@ def some_float64(name, count, seed):
         x = np.abs(x) if name != "log1p" else x[x > -1]
     elif name != "tanh":  # beyond, mpmath would need exponents of a million digits, and the result is 0 or x
         x = x[np.abs(x) < 745]
-    got = np.concatenate([getattr(_elementwise, name)(part) for part in np.split(x, range(1000, x.size, 1000))])  # of more, NumPy takes roots
+    parts = np.split(x, range(1000, x.size, 1000))  # the roots of more are NumPy's
+    got = np.concatenate([getattr(_elementwise, name)(part) for part in parts])
     worst, where = 0.0, np.float64(0)
     with mpmath.workprec(120):
         for value, result in zip(x, got, strict=True):

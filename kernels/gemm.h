@@ -23,7 +23,7 @@ typedef struct {
  * longer than it saves. */
 static inline int packs(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, ptrdiff_t a_row, ptrdiff_t a_k, ptrdiff_t width, ptrdiff_t item) {
     const ptrdiff_t apart = (a_k < 0 ? -a_k : a_k) * item;
-    return a_k != 1 && (a_row != 1 || columns > 4 * width || apart >= 4096 || rows * depth * item > 2 << 20);
+    return a_k != 1 && (a_row != 1 || columns > 8 * width || apart >= 4096 || rows * depth * item > 2 << 20);
 }
 
 #define BODY "gemm_body.h"

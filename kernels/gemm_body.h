@@ -72,7 +72,7 @@ INLINE void FN(tile)(ptrdiff_t depth, const T *a, ptrdiff_t a_row, ptrdiff_t a_k
             UNROLL for (int j = 0; j < width; j += LINE)
                 __builtin_prefetch(at[j / WIDTH] + (k + AHEAD) * b_k + j % WIDTH);
         if (asks) __builtin_prefetch(next + k * LINE, 0, 2);
-        if (a_row == 1 && a_k != 1) __builtin_prefetch(a + AHEAD * a_k); /* each k in a line of its own, if A is not packed */
+        if (ROWS_MAX > 8 && a_row == 1 && a_k != 1) __builtin_prefetch(a + AHEAD * a_k); /* not packed, each k lies in a line of its own */
         UNROLL for (int i = 0; i < rows; i++) {
             const FN(vector) left = a[i * a_row] - (FN(vector)){0};
             UNROLL for (int j = 0; j < 2 * panels; j++) sum[i][j] = FMADD(left, right[j], sum[i][j]);
@@ -227,7 +227,7 @@ static void FN(gemm)(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const v
     /* A large result that begins with nothing or with a bias: few rows at a time fill its lines from end to end, ... */
     const int cold = a_k == 1 && !start_row && rows * c_row * (ptrdiff_t)sizeof(T) > FAR;
     const ptrdiff_t at_once = cold ? 8 * LOW : ROWS_AT_ONCE;
-    const ptrdiff_t most = a_k == 1 ? DEEP : DEPTH, parts = (depth + most - 1) / most;
+    const ptrdiff_t most = packed ? DEPTH : DEEP, parts = (depth + most - 1) / most;
     for (ptrdiff_t part = 0, from = 0; part < parts; part++) {
         const ptrdiff_t to = part + 1 == parts ? depth : depth * (part + 1) / parts;
         for (ptrdiff_t first = 0; first < rows; first += at_once) {

@@ -225,14 +225,15 @@ def outer_sum(a, b, into=None, /):
         found = outer_sum(a, b)
         into[0] += found if found.shape == into[0].shape else found.T
         return into
-    # What has few columns is best taken for A, packed into the rows of a tile, and the other matrix left where it is, if it lies well; unless
-    # that is read as A without being packed.
+    # What has few columns is best taken for A, packed into the rows of a tile, and the other matrix left where it is, if it lies well;
+    # unless that can be A without being packed, and the few are whole panels.
     cdef ptrdiff_t apart = in_lines(task.a, task.item), few = 32 if apart else task.gemm.width // 2
     if apart and apart < 4096 and task.a.rows * 4 >= apart:
         few = 256
     task.a = flipped(task.a)
     cdef bint swap = into is None and task.b.columns <= few and task.a.rows > task.b.columns
-    if swap and packs(task.a.rows, task.b.columns, task.b.rows, task.a.row, task.a.column, task.gemm.width, task.item):
+    if swap and (task.b.columns % task.gemm.width
+                 or packs(task.a.rows, task.b.columns, task.b.rows, task.a.row, task.a.column, task.gemm.width, task.item)):
         task.a, task.b, task.in_place = flipped(task.b), flipped(task.a), apart > 0
     else:
         swap = False
