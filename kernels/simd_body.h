@@ -150,8 +150,8 @@ INLINE T FN(tanh)(T x) {
     return FN(from_bits)(FN(bits)(t) | (FN(bits)(x) & SIGN_BIT));
 }
 
-/* One exponential of -|x| serves both halves: 1 / (1 + e) for x >= 0, e / (1 + e) below, neither overflows. To set the sign is one instruction;
- * of -FABS(x) the compiler makes two. */
+/* One exponential of -|x| serves both halves: 1 / (1 + e) for x >= 0, e / (1 + e) below, neither overflows. Both sides of the quotient are
+ * 2^UP times that: then a subnormal rounds once, and nothing has to take the power of two back. */
 INLINE T FN(sigmoid)(T x) {
     const T e = FN(decay_up)(FABS(x)), one = 1 / BACK;
     return (x < 0 ? e : one) / (one + e);
