@@ -232,11 +232,10 @@ def outer_sum(a, b, into=None, /):
         few = 256
     task.a = flipped(task.a)
     cdef bint swap = into is None and task.b.columns <= few and task.a.rows > task.b.columns
-    if swap and (task.b.columns % task.gemm.width
-                 or packs(task.a.rows, task.b.columns, task.b.rows, task.a.row, task.a.column, task.gemm.width, task.item)):
+    swap = swap and (task.b.columns % task.gemm.width != 0
+                     or packs(task.a.rows, task.b.columns, task.b.rows, task.a.row, task.a.column, task.gemm.width, task.item))
+    if swap:
         task.a, task.b, task.in_place = flipped(task.b), flipped(task.a), apart > 0
-    else:
-        swap = False
     shape[0], shape[1] = task.a.rows, task.b.columns
     out = into
     if into is None:

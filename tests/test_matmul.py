@@ -113,13 +113,12 @@ def test_bits_of_a_sum_do_not_depend_on_whether_a_side_is_packed(shape, dtype, r
     """It is packed where many panels read it, where its rows lie a page apart, and where it is large."""
     products = config.products()
     a, b = rng.standard_normal(shape).astype(dtype), rng.standard_normal((shape[0], 600)).astype(dtype)
-    wide = products.outer_sum(a, b)
-    assert close(wide, a.T.astype(float) @ b.astype(float), dtype)
-    for few in (8, 16, 28, 64, 100, 128, 256, 300):
-        for part in (b[:, :few], b[:, :few].copy()):
-            for turned in (slice(None), slice(None, None, -1)):
-                found = products.outer_sum(a[turned], part[turned])
-                assert found.tobytes() == (wide if turned.step is None else products.outer_sum(a[::-1], b[::-1]))[:, :few].tobytes()
+    for turned in (slice(None), slice(None, None, -1)):
+        wide = products.outer_sum(a[turned], b[turned])
+        assert close(wide, a.T.astype(float) @ b.astype(float), dtype)
+        for few in (8, 16, 28, 64, 100, 128, 256, 300):
+            for part in (b[:, :few], b[:, :few].copy()):
+                assert products.outer_sum(a[turned], part[turned]).tobytes() == wide[:, :few].tobytes()
 
 
 def test_a_part_of_a_wider_matrix(rng):
