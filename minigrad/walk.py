@@ -125,11 +125,11 @@ def checked(made: Any, node: Node, recorded: bool) -> Tensor:
     return made if recorded or made.node is None else wrap(made._array, None)
 
 
-def added(before: Tensor, g: Tensor) -> Tensor:
+def added(before: Tensor, g: Tensor, recorded: bool) -> Tensor:
     """The sum of two gradients, as rows if both are."""
     if isinstance(before._array, Rows) and isinstance(g._array, Rows):
         return wrap(before._array.plus(g._array), None)
-    return before + g
+    return before + g if recorded else wrap(before._array, None) + g
 
 
 def backward(tensor: Tensor, gradient: Any, retain_graph: bool, create_graph: bool) -> None:
@@ -138,17 +138,18 @@ def backward(tensor: Tensor, gradient: Any, retain_graph: bool, create_graph: bo
     with publishing:
         live: dict[int, Tensor] = {}  # by tick: a tensor frozen and thawed meanwhile stands on the tape as two leaves
         fresh: dict[int, Any] = {}
-        token = recording.set(create_graph)
+        token = recording.set(True) if create_graph else None  # nothing to record, else, and nothing that could be
         try:
             for node in found.leaves:
                 leaf = node.watch.tensor()  # type: ignore[union-attr, misc]
                 if leaf is not None and leaf.node is not None:  # None: frozen since
                     tick = leaf.node.tick
                     before = fresh.get(tick, leaf._grad)
-                    fresh[tick] = found.total(node) if before is None else added(before, found.totals[node.tick])
+                    fresh[tick] = found.total(node) if before is None else added(before, found.totals[node.tick], create_graph)
                     live[tick] = leaf
         finally:
-            recording.reset(token)
+            if token is not None:
+                recording.reset(token)
         for tick, leaf in live.items():
             leaf._grad = fresh[tick]
 
@@ -237,7 +238,7 @@ def seed(out: Tensor, given: Any, create_graph: bool) -> Tensor:
 def newest_first(roots: list[Node], since: int = -1) -> list[Node]:
     """All nodes later than `since` that the roots were computed from, newest first; raises TapeError if any was played already."""
     found = {root.tick: root for root in roots}
-    todo = list(found.values())
+    todo = roots.copy()
     while todo:
         node = todo.pop()
         if node.recipe is not None and node.kept is None:

@@ -38,7 +38,7 @@ cdef class Plan:
     cdef public Loop loop
     cdef public list outs
     cdef public object consts
-    cdef public list named
+    cdef public list read
     cdef public dict reaching
     cdef public object full
     cdef public object redone

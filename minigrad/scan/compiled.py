@@ -146,11 +146,10 @@ class Plan:
         self.loop = Loop(lowering, layout, "fuse" in self.passes, sorted(results, key=lambda one: one.number), offers)
         self.outs = [None if ref is None else place_of(layout, ref) for ref in self.y_refs]
         self.consts = [*self.trace.consts, *[call.out for call in division.once]]
-        self.named: list[tuple[Any, Value, bool]] = [
-            *[(("carry", n), value, needed) for n, (value, needed) in enumerate(zip(self.trace.carry, self.carry_needs, strict=True))],
-            *[(("input", n), value, True) for n, value in enumerate(division.inputs)],
-            *[(("const", value), value, True) for value in self.consts],
-        ]  # what the loop reads, by the name of its gradient, and whether that is wanted
+        self.read: list[tuple[Value, bool]] = [
+            *zip(self.trace.carry, self.carry_needs, strict=True),
+            *[(value, True) for value in [*division.inputs, *self.consts]],
+        ]  # what the loop reads, and whether its gradient is wanted
         self.reaching: dict[Any, tuple[set[Value], set[Value]]] = {}
 
     def reached(self, outputs: frozenset[int], steps: int) -> tuple[set[Value], set[Value]]:

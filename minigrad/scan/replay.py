@@ -159,7 +159,9 @@ class Replay:
 
 def begun(plan: Plan, tensors: list[Tensor]) -> Env:
     """What a plan begins with: the carry, xs and constants of a call, and what is computed of those once."""
-    env: Env = dict(zip(plan.given, tensors, strict=True))
+    env: Env = {}
+    for number, value in enumerate(plan.given):
+        env[value] = tensors[number]
     evaluate(plan.division.once, env)
     return env
 
@@ -168,7 +170,8 @@ def played(
     plan: Plan, env: Env, span: Even, whole: Steps | None = None, first: int = 0, layers: bool = False
 ) -> tuple[list[Any], list[Tensor], list[Tensor]]:
     """(the loop's arrays, last carry, all ys) of a plan whose carry, xs and constants, and what is computed of those once, are in env."""
-    env.update(drawn(plan.trace, span.steps, plan.reverse))
+    if plan.trace.draws:
+        env.update(drawn(plan.trace, span.steps, plan.reverse))
     ahead(plan, env, span)
     arrays = forward(plan, env, span)
     return arrays, *results(plan, env, arrays, span, Replay(plan, env, span, whole, first), layers)

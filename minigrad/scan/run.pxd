@@ -21,12 +21,18 @@ cdef class ResultRules(Rules):
     cdef public object shape
     cdef public object op
 
+    @cython.locals(gradients=Gradients, scan=Node)
+    cpdef play(self, Node node, Tensor g, object table)
+
 
 cdef class ScanRules(Rules):
     cdef public object op
     cdef public Plan plan
     cdef public dict targets
     cdef public object replay
+
+    @cython.locals(gradients=Gradients, target=Node)
+    cpdef play(self, Node node, Tensor g, object table)
 
 
 cdef class Totals:

@@ -12,6 +12,7 @@ from minigrad.op import bare
 from minigrad.ops import all_ops
 from minigrad.recording import is_recording, no_grad
 from minigrad.tape import Node, Rules, Tensor, entry, fits, size_of, wrap
+from minigrad.walk import Gradients
 
 from .compiled import Loop, Plan
 from .hoist import INPUT, over_time
@@ -65,10 +66,11 @@ class ResultRules(Rules):
 
     def play(self, node: Node, g: Tensor, table: Any) -> None:
         """Hand the gradient on."""
+        gradients: Gradients = table
         (scan,) = node.parents
-        table.parts.setdefault(scan.tick, {})[self.number] = g if self.shape is None else g.reshape(self.shape)
-        if scan.tick not in table.totals:
-            table.totals[scan.tick] = wrap(NOTHING, None)
+        gradients.parts.setdefault(scan.tick, {})[self.number] = g if self.shape is None else g.reshape(self.shape)
+        if scan.tick not in gradients.totals:
+            gradients.totals[scan.tick] = wrap(NOTHING, None)
 
 
 class ScanRules(Rules):
@@ -76,10 +78,10 @@ class ScanRules(Rules):
 
     __slots__ = ("op", "plan", "replay", "targets")
 
-    def __init__(self, plan: Plan, targets: dict[Any, Node], replay: Any) -> None:
+    def __init__(self, plan: Plan, targets: dict[Value, Node], replay: Any) -> None:
         self.op = SCAN
         self.plan = plan
-        self.targets = targets  # by ("carry", n) or ("input", n) or ("const", Value): its node
+        self.targets = targets  # the nodes of what the loop reads
         self.replay = replay
 
     def labels(self) -> list[str]:
@@ -88,16 +90,17 @@ class ScanRules(Rules):
 
     def play(self, node: Node, g: Tensor, table: Any) -> None:
         """From the gradients of the results to those of carry, inputs and constants."""
+        gradients: Gradients = table
         check_kept(node, "kept its carry, xs and the tensors that its step closes over for the backward pass")
-        parts = table.parts.pop(node.tick)
+        parts = gradients.parts.pop(node.tick)
         arrays, env, span = node.kept
-        if table.recorded:
-            self.replay(parts, table)
+        if gradients.recorded:
+            self.replay(parts, gradients)
             return
         targets = self.targets
-        if table.serves is not None:
-            targets = {where: target for where, target in targets.items() if target.tick in table.serves}
-        backward(self.plan, arrays, env, span, parts, targets, table)
+        if gradients.serves is not None:
+            targets = {value: target for value, target in targets.items() if target.tick in gradients.serves}
+        backward(self.plan, arrays, env, span, parts, targets, gradients)
 
 
 def check_kept(node: Node, does: str) -> None:
@@ -149,8 +152,6 @@ def ahead(plan: Plan, env: Env, span: Even) -> None:
 
 def drawn(trace: Any, steps: int, reverse: bool) -> Env:
     """All random draws of a scan, in the order in which the loop would make them."""
-    if not trace.draws:
-        return {}
     found: list[list[Any]] = [[None] * steps for _ in trace.draws]
     for t in range(steps - 1, -1, -1) if reverse else range(steps):
         for number, how in enumerate(trace.drawn):
@@ -206,7 +207,7 @@ def memory(recipes: list[Any], env: Env, given: dict[tuple[str, int], Any], span
                 array = np.broadcast_to(array, shape)
             array = dense(array, dtype)
         elif how == TOTAL:
-            array = totals.array(key, span.room(times, plus, rows, width), dtype)
+            array = totals.array(key, (rows, width), dtype)
         else:
             array = dense(given[key], dtype)
         arrays.append(array)
@@ -284,7 +285,7 @@ def stacked(arrays: list[Any], where: tuple[Array, int, int, int, int], span: Ev
     return memory if fits(memory, wanted) else memory.reshape(wanted)
 
 
-def backward(plan: Plan, arrays: list[Any], env: Env, span: Even, parts: dict[int, Tensor], targets: dict[Any, Node], table: Any) -> None:
+def backward(plan: Plan, arrays: list[Any], env: Env, span: Even, parts: dict[int, Tensor], targets: dict[Value, Node], table: Any) -> None:
     """Run the backward loop for the gradients `parts` of the results, into the walk's table for the nodes of the targets.
 
     It writes over arrays of the forward loop; to be played again (`table.retain`) it works on copies of those.
@@ -312,23 +313,23 @@ def backward(plan: Plan, arrays: list[Any], env: Env, span: Even, parts: dict[in
     play(mine.loop, every, env, span, plan.rows, not plan.reverse)
     for number, value in enumerate(plan.trace.carry):
         ring = mine.rings[number]
-        if ring is not None and value in first and ("carry", number) in targets:
+        if ring is not None and value in first and value in targets:
             end = span.end(every[ring.index], True, not plan.reverse, value.shape)
-            table.add(targets["carry", number], wrap(end, None), PLUS)
+            table.add(targets[value], wrap(end, None), PLUS)
     for number, value in enumerate(plan.division.inputs):
         place = mine.input_places[number]
-        if place is not None and value in everywhere and ("input", number) in targets:
-            table.add(targets["input", number], wrap(stacked(every, place, span, value.shape), None), PLUS)
+        if place is not None and value in everywhere and value in targets:
+            table.add(targets[value], wrap(stacked(every, place, span, value.shape), None), PLUS)
     for number, (sink, place) in enumerate(mine.sinks, 1):
         call = sink.call
-        node = targets.get(("const", call.args[sink.position]))
+        node = targets.get(call.args[sink.position])
         if node is not None and call.out in everywhere:
             rows = stacked(every, place, span, call.out.shape)
             into = None if span.totals is None else totals.array(-number, sums_of(rows, *call.args[1].shape), rows.dtype)
             totals.owed[-number] = node, sunk(plan, sink, rows, every, env, span, into)
     for number, (total, array) in enumerate(mine.totals):
         call = total.call
-        node = targets.get(("const", call.args[total.position]))
+        node = targets.get(call.args[total.position])
         if node is not None and call.out in everywhere:
             rows = every[array.index]
             shape = node.shape if rows.size == size_of(node.shape) else call.out.shape
@@ -402,13 +403,13 @@ def result(array: Any, scan: Node | None, number: int, needs: bool, shape: tuple
 
 def node_of(plan: Plan, env: Env, arrays: list[Any], span: Even, replay: Any) -> Node:
     """The entry of the scan itself."""
-    targets: dict[Any, Node] = {}
+    targets: dict[Value, Node] = {}
     read = []
-    for where, value, wanted in plan.named:
+    for value, wanted in plan.read:
         tensor = env[value]
         read.append(tensor)
         if wanted and tensor.node is not None:
-            targets[where] = tensor.node
+            targets[value] = tensor.node
     cells = versions(read + [env[call.args[0]] for call in plan.division.left.values()])
     return entry(NOTHING, ScanRules(plan, targets, replay), tuple(targets.values()), (arrays, env, span), cells)
 
