@@ -122,8 +122,12 @@ cpdef object empty(tuple shape, cnp.dtype dtype, bint zeros=False):
     return array
 
 
-def read_only(cnp.ndarray a, /):
-    """A view of an array that cannot be written to."""
-    cdef cnp.ndarray view = PyArray_View(a, NULL, NULL)
+def read_only(a, /):
+    """A view of an array, or of what stands for one, that cannot be written to."""
+    if not cnp.PyArray_CheckExact(a):
+        other = a.view()
+        other.setflags(write=False)
+        return other
+    cdef cnp.ndarray view = PyArray_View(<cnp.ndarray>a, NULL, NULL)
     cnp.PyArray_CLEARFLAGS(view, cnp.NPY_ARRAY_WRITEABLE)
     return view

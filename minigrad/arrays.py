@@ -60,11 +60,13 @@ def owns(array: np.ndarray[Any, Any]) -> bool:
 
 def read_only(array: Any) -> Any:
     """A view of an array, or of what stands for one, that cannot be written to."""
-    if kernels is not None and type(array) is np.ndarray:
-        return kernels.read_only(array)
     view = array.view()
     view.setflags(write=False)
     return view
+
+
+if kernels is not None:
+    read_only = kernels.read_only
 
 
 def reached(tensor: Any) -> Any:

@@ -40,6 +40,23 @@ def test_backward_adds_to_grad() -> None:
     assert a.grad.tolist() == [7.0]
 
 
+@pytest.mark.parametrize("recorded", [False, True])
+@pytest.mark.parametrize("switch", [mg.no_grad, mg.enable_grad])
+def test_what_a_sum_of_gradients_hangs_on_is_for_the_last_walk_to_say(recorded: bool, switch: type) -> None:
+    """The first gradient, 3 a^2, has a place on the tape: the sum has one if the second walk records, wherever it is called."""
+    a = leaf(2.0)
+    (a**3).backward(create_graph=True)
+    second = a**2
+    with switch():
+        second.backward(create_graph=recorded)
+    total = a.grad
+    assert total.tolist() == [16.0] and total.requires_grad == recorded
+    if recorded:
+        a.grad = None
+        total.backward()
+        assert a.grad.tolist() == [14.0]
+
+
 def test_seed_is_checked_and_never_kept() -> None:
     a = leaf(1.0, 2.0)
     given = np.array([10.0, 20.0])

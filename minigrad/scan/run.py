@@ -140,7 +140,7 @@ def ahead(plan: Plan, env: Env, span: Even) -> None:
             if x.node is not None and span.totals is None and "lookup" in plan.passes:  # sums that go on in other segments are of all rows
                 found = product(call.op, x, weights, call.settings)
                 span.looked += found is not None
-            env[call.out] = call.op(x, *weights, **call.settings) if found is None else found
+            env[call.out] = call.op.apply((x, *weights), call.settings) if found is None else found
             continue
         over = [isinstance(arg, Value) and division.level[arg] == INPUT for arg in call.args]
         if call.recorded or not is_recording():
