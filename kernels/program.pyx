@@ -3,8 +3,9 @@
 A program is a list of stages. A stage is either one matrix product with a packed right side, or a block: instructions that
 pass, one after the other, over a few rows at a time, so that what they hand on stays in the nearest cache. An operand is an
 address: a base, an offset, and distances from one time step to the next and from one row to the next; its elements follow
-each other (step 1) or are one for the whole row (step 0). Where sequences end at different times (span.py), tables say how many rows
-run at each time step and where in packed memory they begin.
+each other (step 1) or are one for the whole row (step 0). Where the rows of all operands follow each other, one loop serves
+the block. Where sequences end at different times (span.py), tables say how many rows run at each time step and where in
+packed memory they begin.
 """
 
 cimport numpy as cnp
@@ -69,7 +70,8 @@ cdef struct Operand:
     ptrdiff_t offset  # bytes
     ptrdiff_t time
     ptrdiff_t row
-    ptrdiff_t apart      # the same in elements
+    ptrdiff_t item       # of an element
+    ptrdiff_t apart      # from row to row in elements
     bint lags            # of a carry that is kept: the slot before that of this time step
 
 
@@ -93,10 +95,20 @@ cdef struct Stage:
     int rows             # rows that pass together; 0: a matrix product
 
 
+cdef struct Repeated:  # a row for all sequences, which lies in the arena once for each of those that pass together
+    int base
+    ptrdiff_t offset
+    ptrdiff_t size
+    ptrdiff_t at         # in the arena
+    ptrdiff_t rows
+
+
 cdef struct Job:  # a program with the memory of one call
     const Instruction* code
     const Stage* stages
     int stage_count
+    const Repeated* repeated
+    int repeated_count
     char** bases
     const Pack** packs
     ptrdiff_t steps
@@ -202,6 +214,8 @@ cdef class Program:
     cdef Instruction* code
     cdef Stage* stages
     cdef readonly int stage_count
+    cdef Repeated* repeated
+    cdef int repeated_count
     cdef readonly int packs
     cdef readonly ptrdiff_t arena
     cdef char* spare      # the arenas of a call that is over, for the next one
@@ -214,7 +228,8 @@ cdef class Program:
         self.arena = arena
         self.code = <Instruction*>calloc(max(total, 1), sizeof(Instruction))
         self.stages = <Stage*>calloc(max(self.stage_count, 1), sizeof(Stage))
-        if self.code == NULL or self.stages == NULL:
+        self.repeated = <Repeated*>calloc(max(3 * total, 1), sizeof(Repeated))
+        if self.code == NULL or self.stages == NULL or self.repeated == NULL:
             raise MemoryError("no memory for a program")
         for k, (rows, instructions) in enumerate(stages):
             self.stages[k] = Stage(i, i + len(instructions), rows)
@@ -227,6 +242,7 @@ cdef class Program:
                 self.operand(s, &s.out, out)
                 for j in range(s.count):
                     self.operand(s, &s.ins[j], ins[j])
+        repeat(self)
 
     cdef operation(self, Instruction* s, name, settings):
         if name in UNARY:
@@ -248,15 +264,15 @@ cdef class Program:
                 self.packs = max(self.packs, s.number + 1)
 
     cdef operand(self, Instruction* s, Operand* o, values):
-        cdef ptrdiff_t item
-        o.base, o.mode, o.step, o.offset, o.time, o.row, item, o.lags = values
-        o.apart = o.row // item
-        if not ((o.step == 1 and o.row == s.columns * item) or (o.step == 0 and o.row == 0)):
+        o.base, o.mode, o.step, o.offset, o.time, o.row, o.item, o.lags = values
+        o.apart = o.row // o.item
+        if not rows_follow(s, o):
             s.flat = 0
 
     def __dealloc__(self):
         free(self.code)
         free(self.stages)
+        free(self.repeated)
         free(self.spare)
 
 
@@ -295,6 +311,7 @@ cdef void play(const Job* job, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t first, 
     cdef const Loops* tables[2]
     cdef unsigned mode = flush_subnormals()
     tables[0], tables[1] = loops(0), loops(1)
+    lay_out(job, bound - first, arena)
     for i in range(begin, end):
         if job.stop:
             break
@@ -365,6 +382,7 @@ cdef class Run:
         if len(packed) < program.packs:
             raise ValueError(f"the program multiplies by {program.packs} matrices, got {len(packed)}")
         job.code, job.stages, job.stage_count = program.code, program.stages, program.stage_count
+        job.repeated, job.repeated_count = program.repeated, program.repeated_count
         job.steps, job.rows, job.reverse, job.piece, job.count = steps, rows, reverse, steps, 1
         job.arena = (program.arena + 127) // 64 * 64
         if tables is not None:
@@ -403,5 +421,6 @@ cdef class Run:
         shared(part_of_job, &self.job, count, count, &self.job.stop)
 
 
+include "repeat.pxi"
 include "calls.pxi"
 include "ready.pxi"
