@@ -1,5 +1,5 @@
-"""The loop of a scan, run call by call on the tape: as the plan divides it, for gradients of gradients; as the step was written, for those
-who look at the per-step tape."""
+"""A scan once more: its loop, call by call on the tape, as the plan divides it (for gradients of gradients) or as the step was written
+(for those who look at the per-step tape); or its plan with the numbers of a layer's next call."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad import random
 from minigrad.ops import all_ops
 from minigrad.recording import enable_grad, is_recording, no_grad
 from minigrad.tape import Node, Rules, Tensor, clock, entry, size_of, wrap
@@ -14,18 +15,19 @@ from minigrad.walk import walk
 
 from .compiled import Plan
 from .hoist import over_time
-from .run import RESULT, Env, ahead, apply, drawn, evaluate, forward, results
+from .run import RESULT, Env, ahead, apply, evaluate, forward, matrices, results, stacked
 from .settings import settings
 from .span import Even, Running
 from .steps import Steps
 from .trace import Value
 
 try:
-    from minigrad._program import form, nothing  # type: ignore[import-not-found]
+    from minigrad._program import Ready, Run, form, nothing  # type: ignore[import-not-found]
 except ImportError:  # without compiled modules every scan runs as its loop, and nothing here is called
-    form = nothing = None
+    Ready = Run = form = nothing = None
 
 OPS = all_ops()
+QUICK = 4e6  # floating operations that are done before anyone could miss the interpreter's lock
 
 
 def unrolled(plan: Plan, env: Env, span: Even, carry: list[Any], inputs: Env, alias: Any = None) -> Any:
@@ -157,6 +159,15 @@ class Replay:
             return [*running.last(carry), *[span.joined(column) for column in ys]], steps
 
 
+def drawn(trace: Any, steps: int, reverse: bool) -> Env:
+    """All random draws of a scan, in the order in which the loop would make them."""
+    found: list[list[Any]] = [[None] * steps for _ in trace.draws]
+    for t in range(steps - 1, -1, -1) if reverse else range(steps):
+        for number, how in enumerate(trace.drawn):
+            found[number][t] = random.draw(*how)._array
+    return {value: Tensor(np.stack(arrays)) for value, arrays in zip(trace.draws, found, strict=True)}
+
+
 def begun(plan: Plan, tensors: list[Tensor]) -> Env:
     """What a plan begins with: the carry, xs and constants of a call, and what is computed of those once."""
     env: Env = {}
@@ -175,6 +186,25 @@ def played(
     ahead(plan, env, span)
     arrays = forward(plan, env, span)
     return arrays, *results(plan, env, arrays, span, Replay(plan, env, span, whole, first), layers)
+
+
+def readied(plan: Plan, env: Env, arrays: list[Any]) -> Any:
+    """What does one step of this plan again (`Ready` of program.pyx, for xs and carry); None if more is to do than the loop."""
+    division, trace, loop = plan.division, plan.trace, plan.loop
+    if division.ahead or trace.draws or None in plan.outs or loop.flops * plan.rows > QUICK or division.inputs != trace.xs:
+        return None
+    own = [array if made.kind in ("const", "number") else array.copy() for made, array in zip(loop.arrays, arrays, strict=True)]
+    ins = [own[array.index] for array in loop.arrays if array.kind == "input"]
+    outs = []
+    for slot in plan.slots:
+        before = 0 if slot.steps == "2" or not plan.reverse else 1
+        ins.append(own[slot.index][before])
+        outs.append(own[slot.index][1 - before])
+    outs += [stacked(own, place, Even(1), value.shape) for place, value in zip(plan.outs, division.ys, strict=True) if place]
+    if len(ins) != len(trace.xs) + len(trace.carry) or not all(part.flags.c_contiguous for part in (*ins, *outs)):
+        return None
+    run = Run(loop.program, own, matrices(loop, env), 1, plan.reverse, plan.rows)
+    return Ready(loop.program, run, ins, outs)
 
 
 class Sequence:

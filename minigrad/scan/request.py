@@ -14,9 +14,8 @@ from minigrad.tape import Tensor, clock, wrap
 from .build import known, plan_for, remember
 from .check import compare
 from .known import fingerprint
-from .replay import Recorded, Sequence, begun, played
+from .replay import Recorded, Sequence, begun, played, readied
 from .report import Report
-from .run import readied
 from .segments import Segments, segments_of
 from .settings import COMPILED, settings
 from .span import Even, Running, span_of

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import random, threads
+from minigrad import threads
 from minigrad.errors import MutationError
 from minigrad.op import bare
 from minigrad.ops import all_ops
@@ -24,15 +24,14 @@ from .trace import Call, Value
 
 try:
     from minigrad._matmul import dense, packed, sums_of  # type: ignore[import-not-found]
-    from minigrad._program import Ready, Run  # type: ignore[import-not-found]
+    from minigrad._program import Run  # type: ignore[import-not-found]
 except ImportError:  # without compiled modules every scan runs as its loop, and nothing here is called
-    dense = packed = sums_of = Ready = Run = None
+    dense = packed = sums_of = Run = None
 else:
     from minigrad._elementwise import empty
 
 OPS = all_ops()
 PLUS = OPS["add"]
-QUICK = 4e6  # floating operations that are done before anyone could miss the interpreter's lock
 PIECE = 2e9  # floating operations between two looks for signals
 Env = dict[Value, Any]
 
@@ -150,15 +149,6 @@ def ahead(plan: Plan, env: Env, span: Even) -> None:
                 env[call.out] = over_time(call, args, over, span, plan.reverse)
 
 
-def drawn(trace: Any, steps: int, reverse: bool) -> Env:
-    """All random draws of a scan, in the order in which the loop would make them."""
-    found: list[list[Any]] = [[None] * steps for _ in trace.draws]
-    for t in range(steps - 1, -1, -1) if reverse else range(steps):
-        for number, how in enumerate(trace.drawn):
-            found[number][t] = random.draw(*how)._array
-    return {value: Tensor(np.stack(arrays)) for value, arrays in zip(trace.draws, found, strict=True)}
-
-
 def zeros(shape: tuple[int, ...], dtype: Any) -> Any:
     """Memory for a sum."""
     return empty(shape, dtype, True)
@@ -244,25 +234,6 @@ def forward(plan: Plan, env: Env, span: Even) -> list[Any]:
         span.begin(arrays[slot.index], slot.steps == "2", plan.reverse, tensor._array)
     play(plan.loop, arrays, env, span, plan.rows, plan.reverse)
     return arrays
-
-
-def readied(plan: Plan, env: Env, arrays: list[Any]) -> Any:
-    """What does one step of this plan again (`Ready` of program.pyx, for xs and carry); None if more is to do than the loop."""
-    division, trace, loop = plan.division, plan.trace, plan.loop
-    if division.ahead or trace.draws or None in plan.outs or loop.flops * plan.rows > QUICK or division.inputs != trace.xs:
-        return None
-    own = [array if made.kind in ("const", "number") else array.copy() for made, array in zip(loop.arrays, arrays, strict=True)]
-    ins = [own[array.index] for array in loop.arrays if array.kind == "input"]
-    outs = []
-    for slot in plan.slots:
-        before = 0 if slot.steps == "2" or not plan.reverse else 1
-        ins.append(own[slot.index][before])
-        outs.append(own[slot.index][1 - before])
-    outs += [stacked(own, place, Even(1), value.shape) for place, value in zip(plan.outs, division.ys, strict=True) if place]
-    if len(ins) != len(trace.xs) + len(trace.carry) or not all(part.flags.c_contiguous for part in (*ins, *outs)):
-        return None
-    run = Run(loop.program, own, matrices(loop, env), 1, plan.reverse, plan.rows)
-    return Ready(loop.program, run, ins, outs)
 
 
 def final(plan: Plan, arrays: list[Any], span: Even, layers: bool) -> list[Any]:

@@ -23,8 +23,8 @@ from minigrad.tape import Node, Rules, Tensor, clock, entry, wrap
 from minigrad.walk import play_onto
 
 from .compiled import Plan
-from .replay import Replay, played
-from .run import NOTHING, SCAN, Env, Totals, check_kept, drawn, evaluate, result, versions
+from .replay import Replay, drawn, played
+from .run import NOTHING, SCAN, Env, Totals, check_kept, evaluate, result, versions
 from .span import Even
 from .trace import Value
 
