@@ -62,6 +62,9 @@ CASTS = {"bool": 0, "int32": 1, "int64": 2, "float32": 3, "float64": 4}
 cdef enum:
     ABSOLUTE, EVEN, ODD, BLOCK  # how an operand follows time: step by step; two places by turns (this one, the other); not at all
 
+cdef enum:
+    APART = 4096  # bytes between the arenas of two parts: a core takes the lines behind those it writes too, if need be from another core
+
 
 cdef struct Operand:
     int base
@@ -316,7 +319,7 @@ cdef class Run:
         job.code, job.stages, job.stage_count = program.code, program.stages, program.stage_count
         job.repeated, job.repeated_count = program.repeated, program.repeated_count
         job.steps, job.rows, job.reverse, job.piece, job.count = steps, rows, reverse, steps, 1
-        job.arena = (program.arena + 127) // 64 * 64
+        job.arena = (program.arena + 127) // 64 * 64 + APART
         if tables is not None:
             self.tables = counts, starts, slots, sums = tables
             job.counts, job.starts = table(counts, steps), table(starts, steps)
