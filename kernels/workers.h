@@ -23,7 +23,6 @@
 #define MOST_WORKERS 256
 #define THREADS (2 * MOST_WORKERS)
 #define MOST_PARTS (4 * MOST_WORKERS)
-#define LINE 128 /* bytes: caches fetch lines of 64 in pairs */
 #define LOOKOUT 1000000 /* nanoseconds */
 
 typedef void (*PartOf)(void *task, int part);
@@ -31,17 +30,16 @@ typedef void (*PartOf)(void *task, int part);
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    atomic_int busy;
-    int workers;
-    /* A line for each of the two that somebody looks out for, and others for what is read then: who looks takes the line from who writes. */
-    _Alignas(LINE) atomic_int task_word; /* the number of the task, and in the last bits for how many threads: read at once, both fit */
-    _Alignas(LINE) atomic_int pending;   /* parts from 1 on that are not done */
-    _Alignas(LINE) PartOf part; /* what to do: only who has a part may look, for the next task may come as soon as those are through */
-    void *task;
-    atomic_int core; /* where the caller was when the task began */
+    atomic_int task_word; /* the number of the task, and in the last bits for how many threads: read at once, both fit together */
     atomic_int parts;
+    atomic_int pending;   /* parts from 1 on that are not done */
     atomic_int open[MOST_PARTS]; /* of each of them: the task's word while nobody has taken it */
-} crew = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .core = -1};
+    atomic_int busy;
+    atomic_int core; /* where the caller was when the task began */
+    int workers;
+    PartOf part; /* what to do: only who has a part may look, for the next task may come as soon as those are through */
+    void *task;
+} crew = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, {0}, 0, -1, 0, 0, 0};
 
 static _Thread_local int thread_number; /* of a worker, from 1 on; 0 of any other thread */
 
@@ -133,14 +131,14 @@ static int begin_parts(PartOf part, void *task, int parts, int threads) {
         crew.workers++;
     }
 #if defined(__linux__)
-    atomic_store_explicit(&crew.core, sched_getcpu(), memory_order_relaxed);
+    atomic_store(&crew.core, sched_getcpu());
 #endif
     crew.part = part;
     crew.task = task;
-    atomic_store_explicit(&crew.pending, parts - 1, memory_order_relaxed);
-    atomic_store_explicit(&crew.parts, parts, memory_order_relaxed);
+    atomic_store(&crew.pending, parts - 1);
+    atomic_store(&crew.parts, parts);
     const int word = (atomic_load(&crew.task_word) / THREADS + 1) % (1 << 20) * THREADS + threads;
-    for (int k = 1; k < parts; k++) atomic_store_explicit(&crew.open[k], word, memory_order_relaxed);
+    for (int k = 1; k < parts; k++) atomic_store(&crew.open[k], word);
     pthread_mutex_lock(&crew.lock);
     atomic_store(&crew.task_word, word);
     pthread_cond_broadcast(&crew.wake);
